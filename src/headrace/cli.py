@@ -1,0 +1,197 @@
+"""The command line: `headrace train | evaluate | tune | deploy | serve | score | maintain | …`.
+
+Everything heavy is imported inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from headrace.result import Result
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="headrace",
+    help="The whole life of a Keras model on real data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Data = Annotated[str, typer.Argument(help="A file or a glob: CSV, Parquet, NDJSON, Arrow IPC.")]
+Model = Annotated[Path, typer.Argument(help="A saved pipeline, a release, or a registry.")]
+Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report here.")]
+Kinds = Annotated[
+    list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
+]
+
+
+@app.command()
+def train(
+    data: Data,
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    to: Annotated[Path, typer.Option(help="The folder to save the pipeline in.")],
+    kind: Kinds = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    report: Report = None,
+) -> None:
+    """Train a pipeline on a table and save it."""
+    from headrace.pipeline import Pipeline
+
+    pipe = Pipeline(target=target, kinds=_kinds(kind), seed=seed)  # type: ignore[arg-type]
+    result = pipe.train(data)
+    pipe.save(to)
+    _show({"train": result}, report)
+    typer.echo(f"saved to {to}")
+
+
+@app.command()
+def evaluate(model: Model, data: Data, report: Report = None) -> None:
+    """Measure a pipeline on rows that it has not seen, each metric with its interval."""
+    from headrace.pipeline import load
+
+    _show({"evaluate": load(model).evaluate(data)}, report)
+
+
+@app.command()
+def tune(
+    model: Model,
+    data: Data,
+    trials: Annotated[int | None, typer.Option(help="How many settings to try.")] = None,
+    time: Annotated[str | None, typer.Option(help="How long to search: 90s, 10min, 2h.")] = None,
+    storage: Annotated[
+        Path | None, typer.Option(help="SQLite file; an interrupted search goes on from it.")
+    ] = None,
+    report: Report = None,
+) -> None:
+    """Search for better settings; keep them only if a paired comparison says so."""
+    from headrace.pipeline import load
+
+    pipe = load(model)
+    result = pipe.tune(data, trials=trials, time=time, storage=storage)
+    if result.kept:
+        pipe.save(model)
+    _show({"tune": result}, report)
+
+
+@app.command()
+def deploy(
+    model: Model,
+    to: Annotated[Path, typer.Argument(help="The folder of the registry.")],
+    report: Report = None,
+) -> None:
+    """Prove all paths equal, then publish a release atomically."""
+    from headrace.pipeline import load
+
+    _show({"deploy": load(model).deploy(to)}, report)
+
+
+@app.command()
+def serve(
+    model: Model,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on.")] = 8000,
+) -> None:
+    """Answer requests over HTTP, without TensorFlow."""
+    from headrace.deploy.server import serve as run_server
+
+    run_server(model, host=host, port=port)
+
+
+@app.command()
+def score(
+    model: Model,
+    batch: Annotated[int, typer.Option(help="Rows that are answered together.")] = 1024,
+) -> None:
+    """Answer rows from standard input, one JSON object a line, on standard output."""
+    from headrace.deploy.stream import score as run_stream
+
+    run_stream(model, sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+
+
+@app.command()
+def maintain(
+    model: Model,
+    data: Data,
+    report: Report = None,
+) -> None:
+    """Compare new rows with the champion's; retrain, promote or roll back with reasons.
+
+    Labels are taken from the target's column where the rows have one.
+    """
+    from headrace.pipeline import load
+
+    _show({"maintain": load(model).maintain(data)}, report)
+
+
+@app.command()
+def profile(
+    data: Data,
+    target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    kind: Kinds = None,
+    report: Report = None,
+) -> None:
+    """Show the kinds that were inferred and the statistics of each column."""
+    from headrace.data.conform import conform
+    from headrace.data.infer import infer_schema
+    from headrace.data.profile import profile as make_profile
+    from headrace.data.source import read
+
+    frame = read(data)
+    schema = infer_schema(frame, kinds=_kinds(kind), exclude=[target] if target else [])  # type: ignore[arg-type]
+    typer.echo(schema.summary())
+    ignore = (target,) if target else ()
+    _show({"profile": make_profile(conform(frame, schema, ignore=ignore), schema)}, report)
+
+
+@app.command()
+def demo(
+    to: Annotated[Path, typer.Option(help="The folder for the report and the registry.")] = Path(
+        "headrace-demo"
+    ),
+) -> None:
+    """Live through a model's whole life on a real table, and write a report about it."""
+    from headrace.demo import run_demo
+
+    run_demo(to)
+
+
+def main() -> None:
+    """Run the command line; an error that headrace raises on purpose is one clear message."""
+    from headrace.errors import HeadraceError
+
+    try:
+        app()
+    except (HeadraceError, OSError) as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted; nothing half-written is left")
+
+
+def _fail(message: str) -> NoReturn:
+    typer.secho(f"headrace: {message}", fg="red", err=True)
+    raise SystemExit(1)
+
+
+def _kinds(given: list[str] | None) -> dict[str, str]:
+    pairs = [item.rpartition("=") for item in given or []]
+    for name, sign, kind in pairs:
+        if not (name and sign and kind):
+            raise typer.BadParameter("write a kind as column=kind, for example zip=category")
+    return {name: kind for name, _, kind in pairs}
+
+
+def _show(results: dict[str, Result], report: Path | None) -> None:
+    for result in results.values():
+        typer.echo(result.summary())
+    if report is not None:
+        from headrace.visualization.report import write_report
+
+        typer.echo(f"report: {write_report(report, results)}")

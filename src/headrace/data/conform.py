@@ -1,0 +1,210 @@
+"""The frame door: a raw table as canonical columns, lazily; every misfit in one error."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from headrace.data.expressions import Reading, reading
+from headrace.data.problems import (
+    Refused,
+    absent_column,
+    refused_values,
+    warn_unknown,
+)
+from headrace.data.rows import Blocks
+from headrace.data.scan import collect, in_memory
+from headrace.data.values import reader
+from headrace.errors import DataError, Problem, SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from headrace.data.schema import Column, Schema
+
+__all__ = ["conform", "to_blocks"]
+
+_SHOWN_ROWS = 3
+_PREFIX = "refused "
+
+
+def conform(
+    frame: pl.LazyFrame,
+    schema: Schema,
+    *,
+    keep: Collection[str] = (),
+    ignore: Collection[str] = (),
+) -> pl.LazyFrame:
+    """Turn a raw table into the schema's canonical columns.
+
+    number and boolean become Float64 (missing NaN), category, text and id become String (missing
+    ""), datetime becomes Int64 microseconds UTC (missing `MISSING_TIME`). Text is kept byte for
+    byte in String columns; numbers, truth values and dates may have blanks around them. Whole
+    numbers used as categories are written without a point, so that 1, 1.0 and "1" agree.
+
+    The values are checked here, in one pass over the columns whose dtype leaves room for misfits;
+    a table in memory is converted in the same pass, a scan of files stays lazy.
+
+    Args:
+        frame: The raw table, as `read` answers it.
+        schema: What it should be.
+        keep: Columns to hand through as they are, behind the schema's (a target, a weight).
+        ignore: Columns that the table may hold besides; others are dropped with a warning.
+
+    Returns:
+        The schema's columns in the schema's order, then those of `keep`.
+
+    Raises:
+        DataError: Every absent column, wrong dtype and misfit value, with row and nearest name.
+
+    Example:
+        >>> import polars as pl
+        >>> from headrace.data.schema import Column, Schema
+        >>> raw = pl.LazyFrame({"age": ["39", None], "city": [1.0, 2.5]})
+        >>> schema = Schema((Column("age", "number"), Column("city", "category")))
+        >>> conform(raw, schema).collect().rows()
+        [(39.0, '1'), (nan, '2.5')]
+    """
+    held = frame.collect_schema()
+    _check_keep(keep, schema)
+    problems = [absent_column(name, held) for name in keep if name not in held]
+    readings: dict[str, Reading] = {}
+    for column in schema:
+        try:
+            readings[column.name] = _reading(column, held)
+        except Refused as refusal:
+            problems.append(Problem(str(refusal), column=column.name))
+        except _AbsentColumn:
+            problems.append(absent_column(column.name, held))
+    if problems:  # the values of the other columns are worth knowing too
+        _canonical(frame, schema, readings, keep, problems)
+        raise DataError(problems)
+    unknown = [name for name in held if name not in {*schema.names, *keep, *ignore}]
+    warn_unknown(unknown, schema, stacklevel=2)
+    return _canonical(frame, schema, readings, keep, problems)
+
+
+def to_blocks(frame: pl.DataFrame, schema: Schema) -> Blocks:
+    """Gather a canonical table's columns in the blocks that a deployed graph takes.
+
+    Args:
+        frame: A canonical table.
+        schema: Its schema.
+
+    Returns:
+        numbers (rows, n) float64, strings (rows, s) of str, times (rows, t) int64.
+
+    Example:
+        >>> import polars as pl
+        >>> from headrace.data.schema import Column, Schema
+        >>> schema = Schema((Column("age", "number"), Column("city", "category")))
+        >>> to_blocks(pl.DataFrame({"age": [39.0], "city": ["Oslo"]}), schema).strings.tolist()
+        [['Oslo']]
+    """
+    strings = np.empty((frame.height, len(schema.strings)), dtype=object)
+    for i, name in enumerate(schema.strings):
+        strings[:, i] = frame[name].to_list()
+    return Blocks(
+        _matrix(frame, schema.numbers, np.float64),
+        strings,
+        _matrix(frame, schema.times, np.int64),
+    )
+
+
+def _matrix(frame: pl.DataFrame, names: tuple[str, ...], dtype: type) -> np.ndarray:
+    matrix = np.empty((frame.height, len(names)), dtype=dtype)
+    for i, name in enumerate(names):
+        matrix[:, i] = frame[name].to_numpy()
+    return matrix
+
+
+class _AbsentColumn(Exception):  # noqa: N818 - a signal inside this module
+    pass
+
+
+def _check_keep(keep: Collection[str], schema: Schema) -> None:
+    twice = [name for name in keep if name in schema]
+    if twice:
+        raise SettingError(f"keep= names columns of the schema: {twice}; leave them out of one")
+
+
+def _reading(column: Column, held: Mapping[str, pl.DataType]) -> Reading:
+    if column.name in held:
+        return reading(column, held[column.name])
+    if not column.optional:
+        raise _AbsentColumn
+    return reading(column, pl.Null())
+
+
+def _canonical(
+    frame: pl.LazyFrame,
+    schema: Schema,
+    readings: Mapping[str, Reading],
+    keep: Collection[str],
+    problems: list[Problem],
+) -> pl.LazyFrame:
+    """Answer the canonical table after its check; the check's findings join the problems."""
+    canonical = [read.canonical.alias(name) for name, read in readings.items()]
+    names = [*readings, *keep]
+    flags = {
+        name: read.refused.alias(_PREFIX + name)
+        for name, read in readings.items()
+        if read.refused is not None
+    }
+    if problems or not in_memory(frame):
+        refused = _refused_columns(frame, flags)
+        result = frame.with_columns(canonical).select(names)
+    else:
+        table = collect(frame.with_columns(*canonical, *flags.values()))
+        refused = [name for name in flags if table[_PREFIX + name].any()]
+        result = table.select(names).lazy()
+    if refused:
+        problems += _refused_problems(frame, schema, refused, flags)
+        raise DataError(sorted(problems, key=lambda problem: _place(problem, schema)))
+    return result
+
+
+def _place(problem: Problem, schema: Schema) -> int:
+    known = problem.column is not None and problem.column in schema
+    return schema.names.index(problem.column or "") if known else len(schema)
+
+
+def _refused_columns(frame: pl.LazyFrame, flags: Mapping[str, pl.Expr]) -> list[str]:
+    if not flags:
+        return []
+    found = collect(frame.select(flag.any() for flag in flags.values()), streaming=True)
+    return [name for name in flags if found[_PREFIX + name].item()]
+
+
+def _refused_problems(
+    frame: pl.LazyFrame, schema: Schema, names: list[str], flags: Mapping[str, pl.Expr]
+) -> list[Problem]:
+    """Look up the first refused rows of each column; only reached when there are some."""
+    held = frame.collect_schema()
+    problems = []
+    for name in names:
+        flag = flags[name].fill_null(value=False)
+        value = pl.col(name).cast(pl.String) if held[name].is_temporal() else pl.col(name)
+        query = frame.select(
+            pl.int_range(pl.len()).filter(flag).head(_SHOWN_ROWS).implode().alias("rows"),
+            value.filter(flag).head(_SHOWN_ROWS).implode().alias("values"),
+            flag.sum().alias("total"),
+        )
+        found = collect(query).row(0, named=True)
+        rows = [
+            (row, value, _text(schema[name], value))
+            for row, value in zip(found["rows"], found["values"], strict=True)
+        ]
+        problems += refused_values(schema[name], rows, found["total"])
+    return problems
+
+
+def _text(column: Column, value: object) -> str:
+    """Say what was expected of a value, in the words of the row door."""
+    try:
+        reader(column)[type(value)](value)
+    except Refused as refusal:
+        return str(refusal)
+    return "expected a date of the years 1 to 9999"

@@ -1,0 +1,137 @@
+"""Running lazy tables: errors of the files behind them are said in our words."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import polars as pl
+
+from headrace.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = ["collect", "in_memory", "raise_unreadable"]
+
+_CHUNK = 1 << 20
+_UTF8_HINT = (
+    "Save it as UTF-8, or convert it: iconv -f {guess} -t UTF-8 {name} > utf8.csv "
+    "(or pandas.read_csv(..., encoding={guess!r}) and give the table)"
+)
+_SIGNS = (
+    (
+        re.compile(r"more fields than defined|extra fields"),
+        "a row has more fields than the header",
+        "Quote fields that hold the separator, or correct the row",
+    ),
+    (
+        re.compile(r"unexpected end of file|corrupt (gzip|deflate)|incomplete frame|checksum", re.I),
+        "the compressed file is cut off or damaged",
+        "Copy or download it again",
+    ),
+    (
+        re.compile(r"could not parse .* as dtype `str`", re.S),
+        "a quoted field is not closed",
+        "Look for a lone quotation mark",
+    ),
+    (
+        re.compile(r"InvalidNumber|Syntax at character|error parsing|InvalidUTF8|InvalidEscape"),
+        "a line is not valid JSON",
+        "Each line must be one JSON object, with one type of value to a name",
+    ),
+    (
+        re.compile(r"out-of-spec|parquet.*magic|Invalid thrift|footer", re.I),
+        "the file is cut off or damaged, or not of the format that its name says",
+        "Write it again",
+    ),
+)
+
+
+def collect(frame: pl.LazyFrame, *, streaming: bool = False) -> pl.DataFrame:
+    """Run a lazy table, with errors that name what is wrong with the file.
+
+    Args:
+        frame: The lazy table.
+        streaming: Whether to run in chunks, for tables larger than memory.
+
+    Raises:
+        DataError: The file behind the table cannot be read.
+
+    Example:
+        >>> import polars as pl
+        >>> collect(pl.LazyFrame({"a": [1]})).rows()
+        [(1,)]
+    """
+    try:
+        return frame.collect(engine="streaming" if streaming else "auto")
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise_unreadable(error, _paths(frame))
+
+
+def in_memory(frame: pl.LazyFrame) -> bool:
+    """Answer whether a lazy table is a plain table in memory, without a scan or a step.
+
+    Example:
+        >>> import polars as pl
+        >>> in_memory(pl.LazyFrame({"a": [1]})), in_memory(pl.LazyFrame({"a": [1]}).head(1))
+        (True, False)
+    """
+    return frame.explain(optimized=False).startswith("DF [")
+
+
+def raise_unreadable(error: Exception, paths: Iterable[Path]) -> NoReturn:
+    """Raise a DataError in place of what Polars said about a file.
+
+    Errors that are not about the content of a file are raised as they are.
+    """
+    files = list(paths)
+    name = ", ".join(repr(path.name) for path in files[:3]) or "the file"
+    text = str(error)
+    if re.search(r"utf-?8", text, re.IGNORECASE):
+        raise DataError([_not_utf8(files)]) from error
+    for sign, problem, hint in _SIGNS:
+        if sign.search(text):
+            raise DataError([Problem(f"{name}: {problem}", hint=hint)]) from error
+    raise error
+
+
+def _not_utf8(files: Sequence[Path]) -> Problem:
+    for path in files:
+        place = _first_bad_byte(path)
+        if place is None:
+            continue
+        position, line, byte, guess = place
+        return Problem(
+            f"{path.name!r} is not UTF-8: byte {position:,} (line {line:,}) is 0x{byte:02x}",
+            hint=_UTF8_HINT.format(guess=guess, name=path.name),
+        )
+    return Problem("the file is not UTF-8", hint=_UTF8_HINT.format(guess="latin-1", name="FILE"))
+
+
+def _first_bad_byte(path: Path) -> tuple[int, int, int, str] | None:
+    """Answer the offset, the line, the byte, and the encoding that it probably is."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    position, line = 0, 1
+    with path.open("rb") as file:
+        start = file.read(2)
+        guess = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        file.seek(0)
+        while chunk := file.read(_CHUNK):
+            held = len(decoder.getstate()[0])
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError as error:
+                offset = error.start - held
+                before = chunk[: max(offset, 0)].count(b"\n")
+                return position + offset, line + before, error.object[error.start], guess
+            position, line = position + len(chunk), line + chunk.count(b"\n")
+    return None
+
+
+def _paths(frame: pl.LazyFrame) -> list[Path]:
+    """Answer the files that a lazy table reads, as far as its plan names them."""
+    named = re.findall(r"SCAN \[(.*?)(?:, \.\.\..*)?\]", frame.explain(optimized=False))
+    return [path for text in named for part in text.split(", ") if (path := Path(part)).is_file()]

@@ -1,0 +1,1 @@
+"""Releases: written whole, proved equal to the pipeline, read with care, served quickly."""

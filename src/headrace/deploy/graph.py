@@ -1,0 +1,107 @@
+"""The fitted pipeline as one TensorFlow graph: raw rows in, answers out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headrace.deploy.export import graph_module
+from headrace.errors import SettingError
+from headrace.model.backend import tensorflow as load_tensorflow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import tensorflow as tf
+    from numpy.typing import NDArray
+
+    from headrace.data.rows import Blocks
+    from headrace.train.fitted import Fitted
+
+    Answer = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
+
+__all__ = ["answer_name", "block_tensors", "graph_columns", "graph_of"]
+
+
+def graph_of(fitted: Fitted) -> Any:
+    """Answer the whole fitted pipeline as a module with one serving function.
+
+    The function takes the raw blocks that the schema has columns for. It answers a dict:
+    `probabilities` (rows, classes) float32 for classes, `prediction` (rows,) float32 in the
+    target's own units for regression, `cluster` (rows,) int64 and `distances` (rows, clusters)
+    float64 for clusters.
+
+    Raises:
+        SettingError: If a free Python step is in the plan, or there is no model.
+    """
+    if not fitted.plan.portable:
+        raise SettingError(
+            "a pipeline with a free Python step has no graph; it is deployed and served in Python"
+        )
+    if fitted.model is None:
+        raise SettingError("a pipeline without a model has nothing to answer; add hr.Network()")
+    if fitted.target is None:
+        return graph_module(fitted.schema, _cluster_answer(fitted))
+    return graph_module(fitted.schema, _network_answer(fitted), tracked=[fitted.network.model])
+
+
+def answer_name(fitted: Fitted) -> str:
+    """Answer which output of the graph is compared between paths."""
+    if fitted.target is None:
+        return "distances"
+    return "prediction" if fitted.target.task == "regression" else "probabilities"
+
+
+def graph_columns(fitted: Fitted, blocks: Blocks) -> dict[str, NDArray[Any]]:
+    """Answer the plan's last columns as the graph computes them, (rows,) each."""
+    tensorflow = load_tensorflow()
+    run = tensorflow.function(fitted.plan.tensorflow_columns, autograph=False)
+    columns = run(block_tensors(fitted, blocks))
+    return {name: value.numpy() for name, value in columns.items()}
+
+
+def block_tensors(fitted: Fitted, blocks: Blocks) -> dict[str, tf.Tensor]:
+    """Answer the blocks that the graph takes, as tensors."""
+    tensorflow = load_tensorflow()
+    schema = fitted.schema
+    types = {
+        "numbers": (schema.numbers, tensorflow.float64),
+        "strings": (schema.strings, tensorflow.string),
+        "times": (schema.times, tensorflow.int64),
+    }
+    return {
+        name: tensorflow.constant(getattr(blocks, name), dtype)
+        for name, (columns, dtype) in types.items()
+        if columns
+    }
+
+
+def _network_answer(fitted: Fitted) -> Answer:
+    tensorflow = load_tensorflow()
+    network, plan = fitted.network, fitted.plan
+    spec = network.target_spec
+
+    def answer(blocks: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        output = network.tensorflow(plan.tensorflow(blocks))
+        if spec.task == "regression":
+            value = tensorflow.cast(output[:, 0], tensorflow.float64) * spec.scale + spec.mean
+            return {"prediction": tensorflow.cast(value, tensorflow.float32)}
+        if spec.task == "binary":
+            output = tensorflow.concat([1.0 - output, output], axis=1)
+        return {"probabilities": output}
+
+    return answer
+
+
+def _cluster_answer(fitted: Fitted) -> Answer:
+    tensorflow = load_tensorflow()
+    clusters, plan = fitted.clusters, fitted.plan
+
+    def answer(blocks: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        matrix = plan.tensorflow_matrix(blocks)
+        cluster = clusters.nearest().tensorflow(matrix)[:, 0]
+        return {
+            "cluster": tensorflow.cast(cluster, tensorflow.int64),
+            "distances": clusters.distance().tensorflow(matrix),
+        }
+
+    return answer

@@ -1,0 +1,186 @@
+"""Deploying: prove all paths equal, then publish."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from headrace.data.conform import to_blocks
+from headrace.data.rows import RowDoor
+from headrace.data.source import read
+from headrace.deploy.export import export_onnx, export_saved_model
+from headrace.deploy.graph import answer_name, block_tensors, graph_columns, graph_of
+from headrace.deploy.parity import Verification, first_differing_column, probe_rows, verify_paths
+from headrace.deploy.parts import fitted_from, parts_of
+from headrace.deploy.registry import Registry
+from headrace.deploy.release import write_release
+from headrace.deploy.result import DeployResult
+from headrace.deploy.session import open_session
+from headrace.errors import ParityError
+from headrace.model.backend import tensorflow as load_tensorflow
+from headrace.progress import bar
+from headrace.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from headrace.pipeline import Pipeline
+    from headrace.train.fitted import Fitted
+
+__all__ = ["Deploy", "verify"]
+
+_MOST_ROWS = 5_000
+
+
+class Deploy(Stage):
+    """Publish a release after all paths through it have given the same answers.
+
+    Args:
+        alias: "champion" to let the release answer from now on, "challenger" to compare it first,
+            None to publish it only.
+        tolerance: Largest difference between two paths that is accepted: of probabilities and
+            distances as they are, of a regression's values relative to the target's spread.
+        why: The reason, for the registry's history.
+    """
+
+    def __init__(
+        self,
+        *,
+        alias: str | None = "champion",
+        tolerance: float = 1e-5,
+        why: str = "deployed",
+    ) -> None:
+        """Store the settings."""
+        self.alias = alias
+        self.tolerance = tolerance
+        self.why = why
+
+    def run(self, pipeline: Pipeline, context: Context) -> DeployResult | None:
+        """Publish to the folder that the run was given; nothing without one."""
+        if context.to is None:
+            return None
+        return pipeline.deploy(context.to, alias=self.alias, tolerance=self.tolerance, why=self.why)
+
+    def publish(self, fitted: Fitted, path: Path, settings: Mapping[str, Any]) -> DeployResult:
+        """Verify and publish.
+
+        Raises:
+            ParityError: If the paths disagree; nothing is published.
+        """
+        registry = Registry(path)
+        with bar("deploy", 3) as progress, _built(fitted) as graphs:
+            progress.advance(note="comparing paths")
+            verification = None
+            if graphs is not None:
+                rows = _rows_to_compare(fitted)
+                verification = _verify(fitted, rows, graphs, self.tolerance)
+                if not verification.passed:
+                    raise ParityError(verification.summary())
+            progress.advance(note="publishing")
+            parts = parts_of(fitted, settings) | (graphs.parts if graphs else {})
+            release = registry.publish(parts, notes=fitted.describe(), why=self.why)
+            release = self._name(registry, release.version) or release
+            progress.advance(note=release.version)
+        return DeployResult.of(release, verification, portable=graphs is not None)
+
+    def _name(self, registry: Registry, version: str) -> Any:
+        if self.alias == "champion":
+            return registry.promote(version, self.why)
+        if self.alias == "challenger":
+            return registry.challenge(version, self.why)
+        return None
+
+
+def verify(fitted: Fitted, data: object, tolerance: float = 1e-5) -> Verification:
+    """Send the same rows down every path and compare the answers.
+
+    Args:
+        fitted: The pipeline.
+        data: Rows, at least one; the first 5,000 are used.
+        tolerance: Largest difference that passes.
+    """
+    rows = read(data).select(fitted.schema.names).head(_MOST_ROWS).collect()
+    with _built(fitted) as graphs:
+        if graphs is None:
+            raise ParityError("a pipeline with a free Python step has one path only: Python")
+        return _verify(fitted, rows, graphs, tolerance)
+
+
+class _Graphs:
+    """The exported graphs of a fitted pipeline, in a temporary folder."""
+
+    def __init__(self, fitted: Fitted, folder: Path) -> None:
+        self.folder = folder
+        self.saved_model = folder / "saved_model"
+        export_saved_model(graph_of(fitted), self.saved_model)
+        self.onnx = export_onnx(self.saved_model)
+        self.parts: dict[str, Any] = {"model.onnx": self.onnx, "saved_model": self.saved_model}
+
+
+@contextmanager
+def _built(fitted: Fitted) -> Iterator[_Graphs | None]:
+    if not fitted.plan.portable:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="headrace-") as folder:
+        yield _Graphs(fitted, Path(folder))
+
+
+def _rows_to_compare(fitted: Fitted) -> pl.DataFrame:
+    """Answer training rows if they are still in memory; a loaded pipeline has none."""
+    if fitted.kept is None:
+        return pl.DataFrame(schema=dict.fromkeys(fitted.schema.names, pl.String))
+    return fitted.kept.sample_rows
+
+
+def _verify(
+    fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: float
+) -> Verification:
+    records = rows.to_dicts()
+    records += probe_rows(fitted.schema, fitted.profile, records)
+    door = RowDoor(fitted.schema)
+    canonical = fitted.conform(records)
+    blocks = to_blocks(canonical, fitted.schema)
+    wanted, scale = answer_name(fitted), fitted.target.scale if fitted.target else 1.0
+    tensorflow = load_tensorflow()
+    saved = tensorflow.saved_model.load(str(graphs.saved_model)).signatures["serving_default"]
+    session = open_session(graphs.onnx)
+
+    def from_onnx(given: Any) -> NDArray[Any]:
+        names = {value.name for value in session.get_inputs()}
+        feed = {name: getattr(given, name) for name in names}
+        answers: NDArray[Any] = session.run([wanted], feed)[0]
+        return answers / scale
+
+    paths: dict[str, Callable[[], NDArray[Any]]] = {
+        "rows one by one, ONNX": lambda: from_onnx(door(records)),
+        "TensorFlow graph": lambda: saved(**block_tensors(fitted, blocks))[wanted].numpy() / scale,
+        "ONNX": lambda: from_onnx(blocks),
+        "reloaded release": lambda: _reloaded(fitted, graphs.folder, canonical) / scale,
+    }
+    reference = fitted.graph_output(fitted.output(canonical)) / scale
+    verification = verify_paths(reference, paths, tolerance=tolerance)
+    if verification.passed:
+        return verification
+    return verification.with_column(
+        first_differing_column(
+            {name: fitted.transform(canonical)[name].to_numpy() for name in _outputs(fitted)},
+            graph_columns(fitted, blocks),
+        )
+    )
+
+
+def _outputs(fitted: Fitted) -> list[str]:
+    return [info.name for info in fitted.plan.outputs]
+
+
+def _reloaded(fitted: Fitted, folder: Path, canonical: pl.DataFrame) -> NDArray[Any]:
+    release = write_release(folder / "reloaded", parts_of(fitted, {}))
+    again = fitted_from(release)
+    return again.graph_output(again.output(canonical))

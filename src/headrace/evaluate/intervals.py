@@ -1,0 +1,278 @@
+"""Intervals from resampled rows: how far a metric would move on other rows of the same kind.
+
+The rows are drawn again with replacement (the bootstrap), which is the same rows with other
+weights. Plain bootstrap percentiles are too narrow where few rows decide: with 10 positive rows
+they hold the true area under the ROC curve in 85 to 89 of 100 cases instead of 95. Three things put
+that right, at no cost in time:
+
+- the standard error is taken on a stretched scale, where a metric between 0 and 1 (logit) or from
+  0 up (logarithm) has no walls, and the interval cannot leave its range;
+- Student's t takes the place of the normal distribution, with the degrees of freedom that the
+  rows' influence on the metric allows (Satterthwaite): few influential rows, few degrees;
+- where resampling shows no spread at all, as for a perfect score, a formula for proportions says
+  what so many rows can rule out.
+
+`benchmarks/statistics.py` measures how often such intervals hold the truth.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from headrace.errors import SettingError
+from headrace.evaluate.proportions import wilson
+from headrace.progress import bar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from headrace.evaluate.measure import Kernel
+    from headrace.progress import Bar
+
+__all__ = ["Interval", "Resampled", "check_confidence", "drawn_weights", "resample"]
+
+_BLOCK = 400_000
+"""Weights that are drawn at a time: a block stays in the processor's cache."""
+
+_GROUPS = 200
+"""Groups of rows that are left out in turn to find out how unequal the rows' influence is."""
+
+_FEWEST_DRAWS = 20
+
+
+class Interval(NamedTuple):
+    """The ends of an interval, and what should be known about it."""
+
+    low: float
+    high: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampled:
+    """A metric of the rows as they are, and of the rows drawn again.
+
+    Differences and averages of several metrics are resampled too, as long as they come from the
+    same call of `resample`: then each draw is the same rows for all of them.
+
+    Attributes:
+        value: The metric of the rows as they are.
+        draws: (resamples,) the metric of rows drawn with replacement; NaN where undefined.
+        left_out: (groups,) the metric without each group of rows in turn.
+        rows: How many rows decide: all, or those of the rarer class for a metric that ranks.
+    """
+
+    value: float
+    draws: NDArray[np.float64]
+    left_out: NDArray[np.float64]
+    rows: int
+
+    def __sub__(self, other: Resampled) -> Resampled:
+        return Resampled(
+            self.value - other.value,
+            self.draws - other.draws,
+            self.left_out - other.left_out,
+            min(self.rows, other.rows),
+        )
+
+    @classmethod
+    def mean(cls, several: Sequence[Resampled]) -> Resampled:
+        """Answer the average of metrics that were resampled together."""
+        return cls(
+            float(np.mean([one.value for one in several])),
+            np.mean([one.draws for one in several], axis=0),
+            np.mean([one.left_out for one in several], axis=0),
+            min(one.rows for one in several),
+        )
+
+    def interval(
+        self, confidence: float = 0.95, *, lowest: float = -math.inf, highest: float = math.inf
+    ) -> Interval:
+        """Answer the interval that holds the metric of all rows of the same kind.
+
+        Args:
+            confidence: How often such intervals hold the truth.
+            lowest: The smallest value that the metric can have.
+            highest: The largest value that the metric can have.
+
+        Returns:
+            The ends; the whole range of the metric, with a note, where nothing can be said.
+        """
+        defined = self.draws[np.isfinite(self.draws)]
+        if not math.isfinite(self.value) or self.rows < 2 or len(defined) < _FEWEST_DRAWS:
+            rows = "row" if self.rows == 1 else "rows"
+            note = f"{self.rows} {rows} cannot tell how far it would move: its whole range is given"
+            return Interval(lowest, highest, note)
+        if self.value in {lowest, highest}:
+            return self._at_the_edge(confidence, lowest, highest)
+        scale = _Scale(lowest, highest)
+        centre = float(scale.stretch(np.array([self.value]))[0])
+        error = float(scale.stretch(defined).std())
+        if error == 0:
+            return Interval(self.value, self.value, "the same in every resample")
+        reach = self._student(scale, confidence) * error
+        low, high = scale.shrink(np.array([centre - reach, centre + reach]))
+        return Interval(float(low), float(high), self._note(len(defined)))
+
+    def _student(self, scale: _Scale, confidence: float) -> float:
+        """Answer the factor of the standard error, Student's t."""
+        from scipy.special import stdtrit
+
+        degrees = self.rows - 1.0
+        influence = self.left_out[np.isfinite(self.left_out)]
+        if len(influence) > 2:
+            influence = scale.stretch(influence)
+            squares = (influence - influence.mean()) ** 2
+            # The spread of an estimated variance: many equal influences make it certain, a few
+            # large ones do not. (kurtosis - 1) / groups is its relative variance.
+            spread = float(squares.var())
+            if spread > 0:
+                degrees = min(degrees, 2 * len(influence) * float(squares.mean()) ** 2 / spread)
+        return float(stdtrit(max(degrees, 1.0), (1 + confidence) / 2))
+
+    def _at_the_edge(self, confidence: float, lowest: float, highest: float) -> Interval:
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
+            return Interval(self.value, self.value, "the same in every resample")
+        share = (self.value - lowest) / (highest - lowest)
+        low, high = wilson(share * self.rows, self.rows, confidence)
+        width = highest - lowest
+        note = f"as good or bad as can be: the interval says what {self.rows} rows can rule out"
+        return Interval(lowest + width * low, lowest + width * high, note)
+
+    def _note(self, defined: int) -> str:
+        missing = 1 - defined / len(self.draws)
+        return f"undefined in {missing:.0%} of the resamples" if missing >= 0.01 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A scale without walls for a metric with a smallest or largest value."""
+
+    lowest: float
+    highest: float
+
+    def stretch(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        stretched = np.zeros_like(values)
+        if math.isfinite(self.lowest):
+            stretched += np.log(_off_the_wall(values - self.lowest))
+        if math.isfinite(self.highest):
+            stretched -= np.log(_off_the_wall(self.highest - values))
+        bounded = math.isfinite(self.lowest) or math.isfinite(self.highest)
+        return stretched if bounded else values
+
+    def shrink(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        bounds = math.isfinite(self.lowest), math.isfinite(self.highest)
+        if bounds == (True, True):
+            share = 1 / (1 + np.exp(-np.clip(values, -700, 700)))
+            return self.lowest + (self.highest - self.lowest) * share
+        if bounds == (True, False):
+            return self.lowest + np.exp(np.minimum(values, 700))
+        if bounds == (False, True):
+            return self.highest - np.exp(np.minimum(-values, 700))
+        return values
+
+
+def _off_the_wall(distances: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Answer the distances to an edge; those of 0 count as half of the smallest other one."""
+    away = distances[distances > 0]
+    return np.maximum(distances, away.min() / 2 if len(away) else 1.0)
+
+
+def resample(
+    kernels: Sequence[Kernel],
+    rows: int,
+    *,
+    resamples: int = 1000,
+    seed: int = 0,
+    deciding: Sequence[int] | None = None,
+) -> list[Resampled]:
+    """Answer metrics of the same rows, drawn again and again, the same draws for all of them.
+
+    Args:
+        kernels: The metrics, prepared for the rows.
+        rows: How many rows there are.
+        resamples: How many times all rows are drawn.
+        seed: The same seed gives the same draws.
+        deciding: For each metric how many rows decide, if not all of them.
+
+    Raises:
+        SettingError: There are too few resamples for an interval.
+
+    Example:
+        >>> values = np.arange(100.0)
+        >>> mean, = resample([lambda weights: weights @ values / 100], 100)
+        >>> low, high, note = mean.interval(0.95)
+        >>> mean.value, bool(42 < low < 45), bool(54 < high < 57)
+        (49.5, True, True)
+    """
+    if resamples < _FEWEST_DRAWS:
+        raise SettingError(f"resamples must be {_FEWEST_DRAWS} or more, received {resamples}")
+    whole = np.ones((1, rows))
+    values = [float(kernel(whole)[0]) for kernel in kernels]
+    groups = min(rows, _GROUPS)
+    with bar("resampling", resamples + groups) as progress:
+        draws = _apply(kernels, drawn_weights(rows, resamples, seed), progress)
+        left_out = _apply(kernels, _weights_without_groups(rows, groups, seed), progress)
+    counts = deciding or [rows] * len(kernels)
+    return [
+        Resampled(*parts) for parts in zip(values, draws, left_out, counts, strict=True)
+    ]
+
+
+def drawn_weights(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    """Give blocks of weights (some resamples, rows): how often each row was drawn.
+
+    Example:
+        >>> [block.sum(axis=1).tolist() for block in drawn_weights(5, 3, seed=0)]
+        [[5.0, 5.0, 5.0]]
+    """
+    random = np.random.default_rng(seed)
+    for size in _block_sizes(rows, resamples):
+        drawn = random.integers(0, rows, (size, rows))
+        drawn += np.arange(0, size * rows, rows)[:, np.newaxis]
+        counts = np.bincount(drawn.ravel(), minlength=size * rows)
+        yield counts.reshape(size, rows).astype(np.float64)
+
+
+def check_confidence(confidence: float) -> float:
+    """Answer a confidence that makes sense.
+
+    Raises:
+        SettingError: It is not between 0.5 and 1.
+    """
+    if not 0.5 <= confidence < 1:
+        raise SettingError(
+            f"confidence must be at least 0.5 and below 1, for example 0.95, received {confidence}"
+        )
+    return confidence
+
+
+def _weights_without_groups(rows: int, groups: int, seed: int) -> Iterator[NDArray[np.float64]]:
+    group = np.random.default_rng(seed).permutation(rows) % groups
+    first = 0
+    for size in _block_sizes(rows, groups):
+        yield (group != np.arange(first, first + size)[:, np.newaxis]).astype(np.float64)
+        first += size
+
+
+def _block_sizes(rows: int, total: int) -> Iterator[int]:
+    size = max(1, _BLOCK // max(rows, 1))
+    for first in range(0, total, size):
+        yield min(size, total - first)
+
+
+def _apply(
+    kernels: Sequence[Kernel], blocks: Iterator[NDArray[np.float64]], progress: Bar
+) -> NDArray[np.float64]:
+    """Answer (metrics, weightings)."""
+    parts = []
+    for weights in blocks:
+        parts.append(np.stack([kernel(weights) for kernel in kernels]))
+        progress.advance(len(weights))
+    return np.concatenate(parts, axis=1)

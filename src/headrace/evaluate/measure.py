@@ -1,0 +1,206 @@
+"""The measure: one metric as a function of weighted rows, and the registry of all of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headrace.errors import SettingError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from headrace.model.target import Task
+
+__all__ = ["PRIMARY", "Kernel", "Measure", "Prepare", "Score", "find", "measures", "register", "unregister"]
+
+Score: TypeAlias = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], float]
+"""A metric as a user writes it: (y_true, output, weight) -> one number."""
+
+Kernel: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""A metric of known rows: weights (resamples, rows) -> values (resamples,)."""
+
+Prepare: TypeAlias = Callable[[NDArray[Any], NDArray[Any]], Kernel]
+"""What sorts and counts once, so that thousands of weightings of the same rows are cheap."""
+
+Formula: TypeAlias = Callable[[NDArray[Any], NDArray[Any], float], tuple[float, float]]
+"""A known formula: (y_true, output, confidence) -> (low, high)."""
+
+PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
+"""The metric that decides, for each task, unless another one is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A metric of the rows that were predicted, each with a weight.
+
+    A resample of the rows is the same rows with other weights: how often each was drawn. That is
+    why a measure is prepared once and then asked for many weightings at a time.
+
+    Attributes:
+        name: How results call it.
+        tasks: The tasks that it is for.
+        higher_is_better: Whether a larger value is a better one.
+        prepare: Takes y_true (rows,) and the output (binary: (rows,) probability of the second
+            class; multiclass: (rows, classes); regression: (rows,) in target units) and answers a
+            function from weights (resamples, rows) to values (resamples,), NaN where undefined.
+        lowest: The smallest value that is possible.
+        highest: The largest value that is possible.
+        undefined: Why the value can be missing, said to the user when it is.
+        formula: A formula for the interval that covers better than the bootstrap, if there is
+            one.
+        method: The name of that formula.
+        ranks: Whether it ranks the rows of one class against those of another. Then it is the rows
+            of the rarer class that decide how wide the interval is.
+
+    Example:
+        >>> hits = Measure.from_score(
+        ...     "hits",
+        ...     lambda y_true, output, weight: float(weight @ (y_true == (output > 0.5))),
+        ...     tasks=["binary"],
+        ...     higher_is_better=True,
+        ... )
+        >>> hits(np.array([0, 1]), np.array([0.3, 0.9]))
+        2.0
+    """
+
+    name: str
+    tasks: tuple[Task, ...]
+    higher_is_better: bool
+    prepare: Prepare
+    lowest: float = -math.inf
+    highest: float = math.inf
+    undefined: str = "the metric gave no number for these rows"
+    formula: Formula | None = None
+    method: str = "bootstrap"
+    ranks: bool = False
+
+    @classmethod
+    def from_score(
+        cls,
+        name: str,
+        score: Score,
+        *,
+        tasks: Iterable[Task],
+        higher_is_better: bool,
+        lowest: float = -math.inf,
+        highest: float = math.inf,
+    ) -> Measure:
+        """Make a measure of a plain function; each resample costs one call of it.
+
+        Args:
+            name: How results call it.
+            score: (y_true, output, weight) -> number; the weight (rows,) must be respected.
+            tasks: The tasks that it is for.
+            higher_is_better: Whether a larger value is a better one.
+            lowest: The smallest value that is possible.
+            highest: The largest value that is possible.
+        """
+
+        def prepare(y_true: NDArray[Any], output: NDArray[Any]) -> Kernel:
+            return lambda weights: np.array(
+                [score(y_true, output, weight) for weight in weights], dtype=np.float64
+            )
+
+        return cls(name, tuple(tasks), higher_is_better, prepare, lowest, highest)
+
+    def deciding_rows(self, y_true: NDArray[Any], output: NDArray[Any]) -> int:
+        """Answer how many rows decide: all, or those of the rarer class for a ranking metric."""
+        if not self.ranks or output.ndim > 1:
+            return len(y_true)
+        positive = int(np.count_nonzero(y_true == 1))
+        return min(positive, len(y_true) - positive)
+
+    def __call__(
+        self, y_true: NDArray[Any], output: NDArray[Any], weight: NDArray[Any] | None = None
+    ) -> float:
+        """Answer the metric of these rows; NaN where it is undefined.
+
+        Args:
+            y_true: (rows,) class index, or the target in its own units.
+            output: (rows,) or (rows, classes).
+            weight: (rows,) at least 0; every row counts once when none is given.
+
+        Raises:
+            SettingError: The three differ in rows.
+        """
+        rows = len(y_true)
+        weights = np.ones(rows) if weight is None else np.asarray(weight, dtype=np.float64)
+        if len(output) != rows or weights.shape != (rows,):
+            raise SettingError(
+                f"{self.name} needs as many outputs and weights as true values, received "
+                f"{rows} true values, {len(output)} outputs and weights of shape {weights.shape}"
+            )
+        return float(self.prepare(y_true, output)(weights[np.newaxis])[0])
+
+
+@cache
+def _registry() -> dict[str, Measure]:
+    # Looked up on first use, because the built-in measures are themselves made of this class.
+    from headrace.evaluate.metrics import BUILT_IN
+
+    return {measure.name: measure for measure in BUILT_IN}
+
+
+def register(measure: Measure) -> Measure:
+    """Add a measure, so that every evaluation of its tasks reports it.
+
+    Returns:
+        The same measure.
+
+    Raises:
+        SettingError: Another measure has that name.
+    """
+    if _registry().setdefault(measure.name, measure) is not measure:
+        raise SettingError(
+            f"a metric with the name {measure.name!r} exists already: choose another name"
+        )
+    return measure
+
+
+def unregister(name: str) -> None:
+    """Take a measure out of the registry again; an unknown name is no error."""
+    _registry().pop(name, None)
+
+
+def measures(task: Task) -> tuple[Measure, ...]:
+    """Answer all measures of a task, the primary one first.
+
+    Example:
+        >>> [measure.name for measure in measures("regression")][:3]
+        ['rmse', 'mae', 'r2']
+    """
+    chosen = [measure for measure in _registry().values() if task in measure.tasks]
+    return tuple(sorted(chosen, key=lambda measure: measure.name != PRIMARY[task]))
+
+
+def find(metrics: Sequence[str | Measure], task: Task) -> tuple[Measure, ...]:
+    """Answer the measures that are meant by names or given as such.
+
+    Raises:
+        SettingError: A name is unknown, or a measure is not for this task.
+
+    Example:
+        >>> find(["f1"], "binary")[0].highest
+        1.0
+    """
+    known = {measure.name: measure for measure in measures(task)}
+    found = []
+    for metric in metrics:
+        measure = metric if isinstance(metric, Measure) else known.get(metric)
+        if measure is None or task not in measure.tasks:
+            name = metric.name if isinstance(metric, Measure) else metric
+            close = nearest(name, known)
+            hint = f"; perhaps {close!r} is meant" if close else ""
+            raise SettingError(
+                f"the task {task!r} has the metrics {', '.join(known)}, received {name!r}{hint}"
+            )
+        found.append(measure)
+    return tuple(found)
+

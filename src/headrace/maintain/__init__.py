@@ -1,0 +1,1 @@
+"""Maintain: watch new rows, judge the deployed model, retrain, promote or take back."""

@@ -1,0 +1,239 @@
+"""Counting new rows in the cells of a reference profile, all columns in one scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.data.schema import MISSING_TIME
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from headrace.data.profile import ColumnProfile, Profile
+    from headrace.data.schema import Schema
+
+    Floats = NDArray[np.float64]
+
+__all__ = ["Counted", "count"]
+
+REST = "(all other values)"
+"""The cell of the values that the profile does not list one by one."""
+
+_SURE = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """One column of the reference and of the new rows, counted in the same cells.
+
+    Attributes:
+        name: The column.
+        profile: Its reference.
+        rows: New rows.
+        missing: New rows without a value.
+        cells: What the cells hold: bin edges (one more than cells) or values.
+        reference: Rows of the reference in each cell.
+        current: New rows in each cell.
+        below: New values under the reference's smallest.
+        above: New values over the reference's largest.
+        unseen: New rows whose value the reference does not have; None when that is not known.
+        mean: Mean of the new values (numbers and times).
+        deviation: Standard deviation of the new values.
+        extremes: Smallest and largest new value.
+    """
+
+    name: str
+    profile: ColumnProfile
+    rows: int
+    missing: int
+    cells: tuple[float, ...] | tuple[str, ...] = ()
+    reference: Floats = field(default_factory=lambda: np.empty(0))
+    current: Floats = field(default_factory=lambda: np.empty(0))
+    below: int = 0
+    above: int = 0
+    unseen: int | None = None
+    mean: float = np.nan
+    deviation: float = np.nan
+    extremes: tuple[float, float] = (np.nan, np.nan)
+
+    @property
+    def present(self) -> int:
+        """New rows with a value."""
+        return self.rows - self.missing
+
+    @property
+    def reference_present(self) -> int:
+        """Rows of the reference with a value."""
+        return self.profile.rows - self.profile.missing
+
+    @property
+    def follows_clock(self) -> bool:
+        """Whether this is a datetime column whose new values are simply later.
+
+        So it is when half of them lie in or after the last bin of the reference.
+        """
+        if self.profile.kind != "datetime" or not len(self.current):
+            return False
+        return bool(self.current[-1] >= self.present / 2 > 0)
+
+
+def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counted]:
+    """Count new rows in the cells of the reference, in one scan.
+
+    Args:
+        rows: Canonical columns; one that is gone counts as missing in every row.
+        reference: The profile of the reference rows.
+        schema: The kinds of the columns; those that the profile does not have are left out.
+
+    Returns:
+        One count for each column, in the order of the profile.
+    """
+    wanted = [column for column in reference.columns if column.name in schema]
+    there = set(rows.collect_schema().names())
+    expressions: list[pl.Expr] = [pl.len().alias("rows")]
+    for place, column in enumerate(wanted):
+        if column.name in there:
+            for key, expression in _expressions(column, schema[column.name].type).items():
+                expressions.append(expression.alias(f"{place} {key}"))
+    found = rows.select(expressions).collect(engine="streaming").row(0, named=True)
+    return [
+        _counted(column, found["rows"], _of_column(found, place))
+        for place, column in enumerate(wanted)
+    ]
+
+
+def _of_column(found: Mapping[str, Any], place: int) -> dict[str, Any]:
+    start = f"{place} "
+    return {key.removeprefix(start): v for key, v in found.items() if key.startswith(start)}
+
+
+def _expressions(column: ColumnProfile, type_: str) -> dict[str, pl.Expr]:
+    values = pl.col(column.name)
+    if type_ == "string":
+        missing = (values.is_null() | (values == "")).sum()
+        if column.kind != "category":
+            return {"missing": missing}
+        return {"missing": missing, "values": values.value_counts().implode()}
+    if type_ == "time":
+        values = pl.when(values != MISSING_TIME).then(values).cast(pl.Float64)
+        return {"missing": values.is_null().sum()} | _number_expressions(column, values)
+    missing = (values.is_null() | values.is_nan()).sum()
+    return {"missing": missing} | _number_expressions(column, values)
+
+
+def _number_expressions(column: ColumnProfile, values: pl.Expr) -> dict[str, pl.Expr]:
+    # Only "<" and "<=" are asked for: NaN answers no to both, so it need not be filtered first.
+    finite = pl.when(values.is_finite()).then(values)
+    expressions = {
+        "smallest": values.min(),
+        "largest": values.max(),
+        "mean": finite.mean(),
+        "deviation": finite.std(ddof=0),
+    }
+    if column.minimum is not None and column.maximum is not None:
+        expressions["below"] = (values < column.minimum).sum()
+        expressions["within"] = (values <= column.maximum).sum()
+    inner = (0.5,) if column.kind == "boolean" else column.edges[1:-1]
+    for place, edge in enumerate(inner):
+        expressions[f"up to {place}"] = (values <= edge).sum()
+    return expressions
+
+
+def _counted(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
+    if not found:
+        return Counted(column.name, column, rows, missing=rows)
+    if "values" in found:
+        return _categories(column, rows, found)
+    if "mean" in found:
+        return _numbers(column, rows, found)
+    return Counted(column.name, column, rows, int(found["missing"]))
+
+
+def _numbers(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
+    missing = int(found["missing"])
+    up_to = [found[key] for key in found if key.startswith("up to ")]
+    present = rows - missing
+    current = np.diff([0, *up_to, present]).astype(np.float64)
+    return Counted(
+        column.name,
+        column,
+        rows,
+        missing,
+        cells=(0.0, 0.5, 1.0) if column.kind == "boolean" else tuple(column.edges),
+        reference=_reference_numbers(column),
+        current=current,
+        below=int(found.get("below", 0)),
+        above=present - int(found.get("within", present)),
+        mean=_number(found["mean"]),
+        deviation=_number(found["deviation"]),
+        extremes=(_number(found["smallest"]), _number(found["largest"])),
+    )
+
+
+def _reference_numbers(column: ColumnProfile) -> Floats:
+    if column.kind != "boolean":
+        return np.array(column.counts, np.float64)
+    present = column.rows - column.missing
+    true = round((column.mean or 0.0) * present)
+    return np.array([present - true, true], np.float64)
+
+
+def _number(value: float | None) -> float:
+    return np.nan if value is None else float(value)
+
+
+def _categories(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
+    new = {row[column.name]: row["count"] for row in found["values"]}
+    missing = new.pop("", 0) + new.pop(None, 0)
+    cells = _listed(column, new) if column.other else sorted({*column.values, *new})
+    reference = [column.values.get(value, 0) for value in cells]
+    current = [new.get(value, 0) for value in cells]
+    unseen = None
+    if column.other:
+        cells.append(REST)
+        reference.append(column.rows - column.missing - sum(reference))
+        current.append(rows - missing - sum(current))
+    else:
+        unseen = sum(rows for value, rows in new.items() if value not in column.values)
+    return Counted(
+        column.name,
+        column,
+        rows,
+        missing,
+        cells=tuple(cells),
+        reference=np.array(reference, np.float64),
+        current=np.array(current, np.float64),
+        unseen=unseen,
+    )
+
+
+def _listed(column: ColumnProfile, new: Mapping[str, int]) -> list[str]:
+    """Choose the values that get a cell when the profile lists only the most frequent ones.
+
+    The profile's list is itself chosen by how often a value came in the reference, so values near
+    the end of the list came there by luck and will be rarer in any new sample. That is no drift. A
+    value therefore gets a cell by its rows in *both* samples: only if it is so frequent that the
+    reference must have listed it. Everything else shares one cell.
+    """
+    least = min(column.values.values(), default=0)
+    listed = {value: rows + new.get(value, 0) for value, rows in column.values.items()}
+    unlisted = {value: rows for value, rows in new.items() if value not in column.values}
+    share = column.rows / (column.rows + sum(new.values()))
+    surely = _surely_listed(least, share)
+    return sorted(value for value, rows in (listed | unlisted).items() if rows >= surely)
+
+
+def _surely_listed(least: int, share: float) -> float:
+    """Answer the rows in both samples from which at least `least` are in the reference, surely.
+
+    Solves t x share - 4 x sqrt(t x share x (1 - share)) = least for t.
+    """
+    spread = _SURE * np.sqrt(1 - share)
+    root = (spread + np.sqrt(spread**2 + 4 * (least + 1))) / 2
+    return float(root**2 / share)

@@ -1,0 +1,407 @@
+"""The pipeline: one object for a model's whole life."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from headrace.data.source import answer, read
+from headrace.errors import NotTrainedError, SettingError
+from headrace.preprocessing.step import Step
+from headrace.stage import Context, Stage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import numpy as np
+    import pandas as pd
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from headrace.data.schema import Kind, Schema
+    from headrace.deploy.parity import Verification
+    from headrace.deploy.result import DeployResult
+    from headrace.evaluate.result import ClusterEvaluation, Evaluation
+    from headrace.maintain.policy import Policy
+    from headrace.maintain.result import MaintainResult
+    from headrace.model.target import Label
+    from headrace.plan.plan import Plan
+    from headrace.run import RunResult
+    from headrace.train.fitted import Fitted
+    from headrace.train.result import TrainResult
+    from headrace.train.training import Validation
+    from headrace.tune.result import TuneResult
+
+__all__ = ["Pipeline", "load"]
+
+
+class Pipeline:
+    """The whole life of a model on real data: train, evaluate, tune, deploy, maintain.
+
+    Args:
+        steps: The steps in order, the model (`hr.Network`, `hr.KMeans`) last. None chooses them
+            from the data's schema when `train` sees it; `print(pipe)` then shows them as code.
+        target: The column to predict. None for clusters, or for steps without a model.
+        kinds: Kinds of columns (number, boolean, category, datetime, text, id) where the inferred
+            ones are not wanted, `{"zip": "category"}`.
+        stages: The stages that `run` goes through; None for train, evaluate, tune, deploy and
+            maintain.
+        seed: Of every random choice.
+
+    Raises:
+        SettingError: If a step is no step, or a stage no stage.
+
+    Example:
+        >>> import headrace as hr
+        >>> pipe = hr.Pipeline([hr.clean.Impute(), hr.normalize.Standardize()])
+        >>> _ = pipe.train({"x": [1.0, 2.0, 3.0, None]})
+        >>> pipe.transform({"x": [2.0]})["x"].to_list()
+        [0.0]
+    """
+
+    def __init__(
+        self,
+        steps: Iterable[Step] | None = None,
+        *,
+        target: str | None = None,
+        kinds: Mapping[str, Kind] | None = None,
+        stages: Iterable[Stage] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Store the settings; nothing is read or learnt yet."""
+        self.steps = None if steps is None else _checked_steps(steps)
+        self.target = target
+        self.kinds = kinds
+        self.stages = None if stages is None else _checked_stages(stages)
+        self.seed = seed
+        self._fitted: Fitted | None = None
+        self._home: Path | None = None
+
+    # What was learnt
+
+    @property
+    def fitted(self) -> Fitted:
+        """Everything that training learnt.
+
+        Raises:
+            NotTrainedError: If `train` has not been called.
+        """
+        if self._fitted is None:
+            raise NotTrainedError("this pipeline has learnt nothing yet: call train(data) first")
+        return self._fitted
+
+    @property
+    def schema(self) -> Schema:
+        """Names and kinds of the feature columns."""
+        return self.fitted.schema
+
+    @property
+    def plan(self) -> Plan:
+        """The fitted operations."""
+        return self.fitted.plan
+
+    @property
+    def classes(self) -> tuple[Label, ...]:
+        """The labels, in the order of the columns of `predict_proba`; empty for regression."""
+        return self.fitted.network.target_spec.classes
+
+    # The verbs
+
+    def train(
+        self, data: object, validation: Validation = None, *, weight: str | None = None
+    ) -> TrainResult:
+        """Fit the steps and train the model.
+
+        Args:
+            data: The rows: pandas, Polars (lazy too), Arrow, NumPy, a dict of columns, a list of
+                dicts, a path or glob of CSV, Parquet, NDJSON or Arrow IPC files, or `hr.Query`.
+            validation: What decides when the network stops: None for a fifth of the rows chosen
+                at random, a share, `hr.Split(group=...)` or `hr.Split(time=...)`, or rows of their
+                own. The steps never learn from these rows.
+            weight: A column with the weight of each row in the loss.
+
+        Returns:
+            How the training went. An error or Ctrl-C leaves what was learnt before as it was.
+
+        Raises:
+            DataError: If the rows cannot be used; it names every problem.
+            SettingError: If steps and data do not fit together.
+        """
+        from headrace.train.training import train
+
+        fitted = train(
+            data,
+            self.steps,
+            target=self.target,
+            kinds=self.kinds,
+            validation=validation,
+            weight=weight,
+            seed=self.seed,
+        )
+        self._fitted = fitted
+        if fitted.result is None:
+            raise NotTrainedError("training gave no result")
+        return fitted.result
+
+    def predict(self, data: object) -> Any:
+        """Answer a label, a value or a cluster number for each row.
+
+        Returns:
+            On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
+        """
+        fitted = self.fitted
+        values = fitted.decode(fitted.output(fitted.conform(data)))
+        return answer(values, data, fitted.target.name if fitted.target else "cluster")
+
+    def predict_proba(self, data: object) -> NDArray[np.float64]:
+        """Answer the probability of each class for each row.
+
+        Returns:
+            (rows, classes), the columns in the order of `classes`.
+
+        Raises:
+            SettingError: If the pipeline predicts no classes.
+        """
+        fitted = self.fitted
+        spec = fitted.network.target_spec
+        if spec.task == "regression":
+            raise SettingError(
+                f"the target {spec.name!r} is a number and has no class probabilities; use predict"
+            )
+        return spec.probabilities(fitted.output(fitted.conform(data)))
+
+    def transform(self, data: object) -> pl.DataFrame:
+        """Send rows through the steps before the model.
+
+        Returns:
+            The last columns before the model, as a Polars frame, one row for each row.
+        """
+        fitted = self.fitted
+        return fitted.transform(fitted.conform(data))
+
+    def evaluate(self, data: object, **settings: Any) -> Evaluation | ClusterEvaluation:
+        """Measure the model on rows that it has not seen, each metric with its interval.
+
+        Args:
+            data: The rows, with the target; for clusters without.
+            **settings: See `headrace.evaluate.stage.Evaluate`.
+        """
+        from headrace.evaluate.stage import Evaluate
+
+        return Evaluate(**settings).measure(self, data)
+
+    def tune(
+        self,
+        data: object,
+        *,
+        trials: int | None = None,
+        time: float | str | None = None,
+        **settings: Any,
+    ) -> TuneResult:
+        """Search for better settings of the steps and the network.
+
+        The better pipeline is kept only if a paired comparison on held-out rows says so.
+
+        Args:
+            data: The rows to train and compare on.
+            trials: How many settings to try; 20 if neither this nor `time` is given.
+            time: How long to search, in seconds or as "10min".
+            **settings: See `headrace.tune.stage.Tune`.
+        """
+        from headrace.tune.stage import Tune
+
+        return Tune(trials=trials, time=time, **settings).search(self, data)
+
+    def verify(self, data: object) -> Verification:
+        """Send the same rows down every path and compare the answers.
+
+        Returns:
+            The largest difference as `.difference`, that of each path, and the first column that
+            differs.
+        """
+        from headrace.deploy.stage import verify
+
+        return verify(self.fitted, data)
+
+    def deploy(self, path: str | Path, **settings: Any) -> DeployResult:
+        """Prove all paths equal, then publish a release atomically.
+
+        Args:
+            path: The folder of the registry; made if it is not there.
+            **settings: See `headrace.deploy.stage.Deploy`.
+
+        Returns:
+            The release: its `.path` and `.version`, and the verification.
+
+        Raises:
+            ParityError: If the paths disagree; nothing is published.
+        """
+        from headrace.deploy.stage import Deploy
+
+        result = Deploy(**settings).publish(self.fitted, Path(path), self._settings())
+        self._home = Path(path)
+        return result
+
+    def maintain(
+        self,
+        data: object,
+        labels: object = None,
+        *,
+        policy: Policy | None = None,
+        path: str | Path | None = None,
+    ) -> MaintainResult:
+        """Compare new rows with what the model was trained on, and act on it.
+
+        Args:
+            data: New rows.
+            labels: Their labels, as far as they are known; None to take them from the target's
+                column when the rows have it.
+            policy: When to alarm, retrain, promote and roll back.
+            path: The registry to act on; None for the one that this pipeline was deployed to or
+                loaded from. Without any, retraining changes this pipeline only.
+
+        Returns:
+            The decision with its reasons, drift, quality and score.
+        """
+        from headrace.maintain.stage import Maintain
+
+        return Maintain(policy=policy).tick(self, data, labels, path)
+
+    def run(self, data: object, to: str | Path | None = None) -> RunResult:
+        """Run all stages in order on one source of rows.
+
+        A fifth of the rows is held out before anything is learnt; the evaluation uses these rows.
+
+        Args:
+            data: The rows.
+            to: The folder of the registry to publish to; None to publish nothing.
+        """
+        from headrace.run import run
+
+        return run(self, data, to)
+
+    # Saving
+
+    def save(self, path: str | Path) -> Path:
+        """Write the fitted pipeline to a folder, atomically; `hr.load` reads it back.
+
+        Nothing is pickled: plans and settings are JSON, weights are plain arrays.
+        """
+        from headrace.deploy.parts import save
+
+        return save(self.fitted, self._settings(), Path(path))
+
+    def _settings(self) -> dict[str, Any]:
+        return {"target": self.target, "kinds": dict(self.kinds or {}), "seed": self.seed}
+
+    # Looking at it
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Answer the settings by name, in scikit-learn's manner.
+
+        Args:
+            deep: Whether the steps' own parameters are listed too, as `step__parameter`.
+        """
+        own = {
+            "steps": self.steps,
+            "target": self.target,
+            "kinds": self.kinds,
+            "stages": self.stages,
+            "seed": self.seed,
+        }
+        if deep:
+            for place, step in enumerate(self.steps or ()):
+                name = _step_name(place, step)
+                own |= {f"{name}__{key}": v for key, v in step.get_params().items()}
+        return own
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Change settings, or those of a step as `step__parameter`.
+
+        Raises:
+            SettingError: If there is no such setting.
+        """
+        named = {_step_name(place, step): step for place, step in enumerate(self.steps or ())}
+        for name, value in parameters.items():
+            step, _, key = name.partition("__")
+            if key and step in named:
+                named[step].set_params(**{key: value})
+            elif name in self.get_params(deep=False):
+                setattr(self, name, value)
+            else:
+                known = ", ".join(self.get_params())
+                raise SettingError(f"a pipeline has no setting {name!r}; it has {known}")
+        return self
+
+    def copy(self) -> Pipeline:
+        """Answer an untrained pipeline with the same settings."""
+        steps = None if self.steps is None else [step.copy() for step in self.steps]
+        return Pipeline(
+            steps, target=self.target, kinds=self.kinds, stages=self.stages, seed=self.seed
+        )
+
+    def __repr__(self) -> str:
+        """Answer the code that would make this pipeline; inferred steps are written out."""
+        steps: Sequence[Step] | None = self.steps
+        if steps is None and self._fitted is not None:
+            steps = self._fitted.steps
+        settings = [f"target={self.target!r}"] if self.target is not None else []
+        settings += [f"kinds={dict(self.kinds)!r}"] if self.kinds else []
+        settings += [f"seed={self.seed}"] if self.seed else []
+        if steps is None:
+            return f"Pipeline({', '.join(settings)})"
+        lines = [f"        {step!r}," for step in steps]
+        body = ["    steps=[", *lines, "    ],", *(f"    {setting}," for setting in settings)]
+        return "\n".join(["Pipeline(", *body, ")"])
+
+    def _repr_html_(self) -> str:
+        from headrace.preprocessing.diagram import diagram
+
+        steps = self.steps or (self._fitted.steps if self._fitted else ())
+        return diagram(steps)
+
+
+def load(path: str | Path) -> Pipeline:
+    """Load a saved pipeline or a release with everything it learnt; it can be trained on.
+
+    Args:
+        path: A folder written by `save`, a release, or a registry (its champion is loaded).
+
+    Returns:
+        The pipeline.
+
+    Raises:
+        ReleaseError: If the folder is no release, was altered, or is of an unknown format.
+    """
+    from headrace.deploy.parts import open_release
+
+    opened = open_release(Path(path))
+    pipe = Pipeline(opened.steps, **opened.settings)
+    pipe._fitted = opened.fitted  # noqa: SLF001 - load is the other half of save
+    pipe._home = opened.registry  # noqa: SLF001
+    return pipe
+
+
+def _checked_steps(steps: Iterable[Step]) -> list[Step]:
+    listed = list(steps)
+    for place, step in enumerate(listed):
+        if isinstance(step, type) or not isinstance(step, Step):
+            raise SettingError(
+                f"step {place} is {step!r}; a step is an object such as hr.clean.Impute() "
+                "or hr.Network([64, 64])"
+            )
+    return listed
+
+
+def _checked_stages(stages: Iterable[Stage]) -> list[Stage]:
+    listed = list(stages)
+    for stage in listed:
+        if not isinstance(stage, Stage):
+            raise SettingError(
+                f"{stage!r} is no stage; derive one from hr.Stage with run(pipeline, context)"
+            )
+    return listed
+
+
+def _step_name(place: int, step: Step) -> str:
+    return f"{type(step).__name__.lower()}_{place}"

@@ -1,0 +1,370 @@
+"""The statistic: what is learnt from a column, mergeable over chunks of rows."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import reduce
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import polars as pl
+
+from headrace.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = [
+    "BlockStatistic",
+    "Count",
+    "Covariance",
+    "Extremes",
+    "Mean",
+    "Missing",
+    "Quantiles",
+    "State",
+    "Statistic",
+    "Variance",
+    "learn",
+]
+
+State: TypeAlias = Any
+"""What a statistic remembers of the rows seen so far."""
+
+
+class Statistic(ABC):
+    """Something learnt from one number column.
+
+    A chunk of rows is reduced to a state by Polars aggregation expressions, so that all statistics
+    of all columns share one scan; two states merge into one, and the last one is finished into
+    the value. Merging is associative: the rows may be split in any way.
+
+    Example:
+        >>> learn(pl.DataFrame({"x": [1.0, 3.0, float("nan")]}), "x", Mean())
+        2.0
+    """
+
+    @abstractmethod
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Answer the aggregations over a chunk, by name."""
+
+    def start(self, values: Mapping[str, Any]) -> State:
+        """Make a state of one chunk's aggregated values; the values themselves by default."""
+        return dict(values)
+
+    @abstractmethod
+    def merge(self, left: State, right: State) -> State:
+        """Answer the state of both parts' rows together."""
+
+    @abstractmethod
+    def finish(self, state: State) -> Any:
+        """Answer the value."""
+
+    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Answer the aggregations for a table that is one chunk, where a better way exists."""
+        return self.partial(column)
+
+    def finish_whole(self, values: Mapping[str, Any]) -> Any:
+        """Answer the value from the aggregations of `whole`."""
+        return self.finish(self.start(values))
+
+
+class BlockStatistic(ABC):
+    """Something learnt from several number columns together; like `Statistic` otherwise."""
+
+    @abstractmethod
+    def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
+        """Answer the aggregations over a chunk, by name."""
+
+    @abstractmethod
+    def start(self, values: Mapping[str, Any]) -> State:
+        """Make a state of one chunk's aggregated values."""
+
+    @abstractmethod
+    def merge(self, left: State, right: State) -> State:
+        """Answer the state of both parts' rows together."""
+
+    @abstractmethod
+    def finish(self, state: State) -> Any:
+        """Answer the value."""
+
+
+@dataclass(frozen=True)
+class Count(Statistic):
+    """Number of rows whose value is present."""
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Count the values that are not NaN."""
+        return {"count": column.is_not_nan().sum()}
+
+    def merge(self, left: State, right: State) -> State:
+        """Add the counts."""
+        return {"count": left["count"] + right["count"]}
+
+    def finish(self, state: State) -> int:
+        """Answer the count."""
+        return int(state["count"])
+
+
+@dataclass(frozen=True)
+class Missing(Statistic):
+    """Number of rows whose value is missing."""
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Count the NaN."""
+        return {"missing": column.is_nan().sum()}
+
+    def merge(self, left: State, right: State) -> State:
+        """Add the counts."""
+        return {"missing": left["missing"] + right["missing"]}
+
+    def finish(self, state: State) -> int:
+        """Answer the count."""
+        return int(state["missing"])
+
+
+@dataclass(frozen=True)
+class Mean(Statistic):
+    """Arithmetic mean of the present values; NaN when there is none."""
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Aggregate count and mean."""
+        present = column.fill_nan(None)
+        return {"count": present.count(), "mean": present.mean()}
+
+    def merge(self, left: State, right: State) -> State:
+        """Weigh the means by their counts."""
+        count = left["count"] + right["count"]
+        if not left["count"] or not right["count"]:
+            return right if right["count"] else left
+        return {
+            "count": count,
+            "mean": left["mean"] + (right["mean"] - left["mean"]) * (right["count"] / count),
+        }
+
+    def finish(self, state: State) -> float:
+        """Answer the mean."""
+        return float(state["mean"]) if state["count"] else float("nan")
+
+
+@dataclass(frozen=True)
+class Variance(Statistic):
+    """Population variance of the present values (divided by n); NaN when there is none.
+
+    Chunks merge by the formula of Chan, Golub and LeVeque (1979).
+    """
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Aggregate count, mean and variance."""
+        present = column.fill_nan(None)
+        return {"count": present.count(), "mean": present.mean(), "variance": present.var(ddof=0)}
+
+    def merge(self, left: State, right: State) -> State:
+        """Merge mean and squared deviations."""
+        if not left["count"] or not right["count"]:
+            return right if right["count"] else left
+        count = left["count"] + right["count"]
+        share, gap = right["count"] / count, right["mean"] - left["mean"]
+        return {
+            "count": count,
+            "mean": left["mean"] + gap * share,
+            "variance": left["variance"] * (1 - share)
+            + right["variance"] * share
+            + gap * gap * share * (1 - share),
+        }
+
+    def finish(self, state: State) -> float:
+        """Answer the variance."""
+        return float(state["variance"]) if state["count"] else float("nan")
+
+
+@dataclass(frozen=True)
+class Extremes(Statistic):
+    """Smallest and largest present value, as (minimum, maximum); NaN when there is none."""
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Aggregate minimum and maximum."""
+        present = column.fill_nan(None)
+        return {"minimum": present.min(), "maximum": present.max()}
+
+    def merge(self, left: State, right: State) -> State:
+        """Take the outer values."""
+        return {
+            "minimum": _pick(min, left["minimum"], right["minimum"]),
+            "maximum": _pick(max, left["maximum"], right["maximum"]),
+        }
+
+    def finish(self, state: State) -> tuple[float, float]:
+        """Answer (minimum, maximum)."""
+        return _or_nan(state["minimum"]), _or_nan(state["maximum"])
+
+
+@dataclass(frozen=True)
+class Quantiles(Statistic):
+    """Quantiles of the present values at the given levels, as an array (levels,).
+
+    A table that is one chunk gets the exact quantiles (linear between neighbours). Chunks are
+    sketched by KLL (Karnin, Lang and Liberty, 2016); the error is in the rank: with k = 400 it
+    stays within 0.67 % of the rows for one level at a confidence of 99 %.
+
+    Attributes:
+        levels: Between 0 and 1.
+        k: Size of the sketch; larger is more exact.
+
+    Example:
+        >>> frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]})
+        >>> learn(frame, "x", Quantiles((0.25, 0.5))).tolist()
+        [1.75, 2.5]
+    """
+
+    levels: tuple[float, ...] = (0.5,)
+    k: int = 400
+
+    _FEW = 8
+
+    def __post_init__(self) -> None:
+        """Check the levels."""
+        if not self.levels or any(not 0 <= level <= 1 for level in self.levels):
+            raise SettingError(
+                f"quantile levels must be between 0 and 1, received {self.levels!r}"
+            )
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Gather the present values of the chunk."""
+        return {"values": column.fill_nan(None).drop_nulls().implode()}
+
+    def start(self, values: Mapping[str, Any]) -> State:
+        """Sketch the chunk's values."""
+        from datasketches import kll_doubles_sketch
+
+        sketch = kll_doubles_sketch(self.k)
+        sketch.update(np.array(values["values"], dtype=np.float64))
+        return sketch
+
+    def merge(self, left: State, right: State) -> State:
+        """Merge two sketches into a new one."""
+        from datasketches import kll_doubles_sketch
+
+        merged = kll_doubles_sketch(left)
+        merged.merge(right)
+        return merged
+
+    def finish(self, state: State) -> NDArray[np.float64]:
+        """Read the levels off the sketch."""
+        if state.is_empty():
+            return np.full(len(self.levels), np.nan)
+        return np.asarray(state.get_quantiles(list(self.levels)), dtype=np.float64)
+
+    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Select a few levels directly; sort once for many."""
+        present = column.fill_nan(None)
+        if len(self.levels) <= self._FEW:
+            return {
+                str(place): present.quantile(level, "linear")
+                for place, level in enumerate(self.levels)
+            }
+        return {"sorted": present.drop_nulls().sort().implode()}
+
+    def finish_whole(self, values: Mapping[str, Any]) -> NDArray[np.float64]:
+        """Answer the exact quantiles."""
+        if "sorted" not in values:
+            return np.array([_or_nan(values[str(i)]) for i in range(len(self.levels))])
+        ordered = np.asarray(values["sorted"], dtype=np.float64)
+        return _quantiles_of_sorted(ordered, np.array(self.levels))
+
+
+@dataclass(frozen=True)
+class Covariance(BlockStatistic):
+    """Population covariance of the columns, (columns, columns), over the rows without gaps.
+
+    Example:
+        >>> frame = pl.DataFrame({"x": [1.0, 2.0, 3.0], "y": [2.0, 4.0, 6.0]})
+        >>> learn(frame, ["x", "y"], Covariance()).round(3).tolist()
+        [[0.667, 1.333], [1.333, 2.667]]
+    """
+
+    def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
+        """Gather the block of the chunk."""
+        return {"block": pl.concat_list(*columns).implode()}
+
+    def start(self, values: Mapping[str, Any]) -> State:
+        """Reduce the chunk to count, means and summed products of deviations."""
+        rows = np.array(values["block"].to_list(), dtype=np.float64)
+        rows = rows[~np.isnan(rows).any(axis=1)] if rows.size else rows.reshape(0, 0)
+        mean = rows.mean(axis=0) if len(rows) else np.zeros(rows.shape[1])
+        return {"count": len(rows), "mean": mean, "products": (rows - mean).T @ (rows - mean)}
+
+    def merge(self, left: State, right: State) -> State:
+        """Merge by the formula of Chan, Golub and LeVeque (1979)."""
+        if not left["count"] or not right["count"]:
+            return right if right["count"] else left
+        count = left["count"] + right["count"]
+        gap = right["mean"] - left["mean"]
+        return {
+            "count": count,
+            "mean": left["mean"] + gap * (right["count"] / count),
+            "products": left["products"]
+            + right["products"]
+            + np.outer(gap, gap) * (left["count"] * right["count"] / count),
+        }
+
+    def finish(self, state: State) -> NDArray[np.float64]:
+        """Answer the matrix."""
+        products: NDArray[np.float64] = state["products"]
+        return products / state["count"] if state["count"] else np.full_like(products, np.nan)
+
+
+def learn(
+    data: pl.DataFrame | Iterable[pl.DataFrame],
+    columns: str | Sequence[str],
+    statistic: Statistic | BlockStatistic,
+) -> Any:
+    """Learn one statistic from a table, or from chunks of it.
+
+    Args:
+        data: The table, or its chunks; canonical columns.
+        columns: The column; a list of columns for a `BlockStatistic`.
+        statistic: What to learn.
+
+    Returns:
+        The finished value.
+    """
+    if isinstance(statistic, Statistic):
+        column = pl.col(str(columns))
+        if isinstance(data, pl.DataFrame):
+            return statistic.finish_whole(_aggregate(data, statistic.whole(column)))
+        aggregates = statistic.partial(column)
+    else:
+        aggregates = statistic.partial([pl.col(name) for name in columns])
+    chunks = [data] if isinstance(data, pl.DataFrame) else data
+    states = (statistic.start(_aggregate(chunk, aggregates)) for chunk in chunks)
+    return statistic.finish(reduce(statistic.merge, states))
+
+
+def _aggregate(frame: pl.DataFrame, aggregates: Mapping[str, pl.Expr]) -> dict[str, Any]:
+    row = frame.select(**aggregates)
+    return {name: row[name][0] for name in row.columns}
+
+
+def _quantiles_of_sorted(
+    ordered: NDArray[np.float64], levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    if not ordered.size:
+        return np.full(len(levels), np.nan)
+    rank = levels * (len(ordered) - 1)
+    low = np.floor(rank).astype(np.int64)
+    high = np.minimum(low + 1, len(ordered) - 1)
+    step: NDArray[np.float64] = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+    return step
+
+
+def _pick(choose: Any, left: float | None, right: float | None) -> float | None:
+    present = [value for value in (left, right) if value is not None]
+    return choose(present) if present else None
+
+
+def _or_nan(value: float | None) -> float:
+    return float("nan") if value is None else float(value)

@@ -1,0 +1,320 @@
+"""Fitting steps in waves: every statistic that can be learnt at the same time shares one scan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.errors import DataError, Problem, SettingError
+from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
+from headrace.plan.statistic import BlockStatistic, Statistic
+from headrace.preprocessing.stored import encode_parameters
+from headrace.preprocessing.transformer import PythonTransformer, Transformer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.preprocessing.step import Step
+
+__all__ = ["FittedSteps", "fit_steps"]
+
+_CHUNK_ROWS = 250_000
+
+
+@dataclass(frozen=True)
+class FittedSteps:
+    """What fitting answers.
+
+    Attributes:
+        plan: The operations.
+        rows: The training rows behind all steps; a lazy frame if one was given.
+        learnt: For each step, in words, what it learnt.
+        scans: How often the rows were read.
+    """
+
+    plan: Plan
+    rows: pl.DataFrame | pl.LazyFrame
+    learnt: tuple[tuple[str, str], ...]
+    scans: int
+
+
+def fit_steps(
+    rows: pl.DataFrame | pl.LazyFrame, columns: Columns, steps: Sequence[Step]
+) -> FittedSteps:
+    """Fit steps on training rows.
+
+    Steps whose columns do not depend on each other are fitted together, in a *wave*; the number
+    of scans is the number of waves, whatever the number of columns or steps. A DataFrame is one
+    chunk, with exact statistics; a LazyFrame is read in chunks and never held.
+
+    Args:
+        rows: Canonical columns, and those that target statistics need.
+        columns: The canonical columns.
+        steps: Transformers and free Python steps, in order.
+
+    Returns:
+        The plan, the transformed rows, and what was learnt.
+    """
+    fitting = _Fitting(rows, dict(columns), [_Entry(step) for step in steps])
+    while fitting.queue:
+        fitting.wave()
+    return FittedSteps(
+        Plan(tuple(columns.values()), tuple(fitting.nodes), tuple(fitting.columns.values())),
+        fitting.rows,
+        tuple((repr(step), fitting.learnt[place]) for place, step in enumerate(steps)),
+        fitting.scans,
+    )
+
+
+@dataclass
+class _Entry:
+    """A step that waits; its columns are chosen once, as the steps before it leave them."""
+
+    step: Step
+    chosen: tuple[str, ...] | None = None
+    place: int = 0
+
+
+@dataclass
+class _Fitting:
+    rows: pl.DataFrame | pl.LazyFrame
+    columns: Columns
+    queue: list[_Entry]
+    nodes: list[Node | PythonNode] = field(default_factory=list)
+    learnt: dict[int, str] = field(default_factory=dict)
+    scans: int = 0
+
+    def __post_init__(self) -> None:
+        for place, entry in enumerate(self.queue):
+            entry.place = place
+
+    def wave(self) -> None:
+        """Fit every step whose columns are already known."""
+        ready = self._ready()
+        if isinstance(ready[0].step, PythonTransformer):
+            self._fit_python(ready[0])
+        else:
+            self._fit_transformers(ready)
+        self.queue = [entry for entry in self.queue if entry not in ready]
+
+    def _ready(self) -> list[_Entry]:
+        ready: list[_Entry] = []
+        pending: set[str] = set()
+        ahead = dict(self.columns)
+        for entry in self.queue:
+            step = entry.step
+            if isinstance(step, PythonTransformer):
+                return ready or [entry]
+            if not isinstance(step, Transformer):
+                raise SettingError(_no_step(step))
+            if entry.chosen is None:
+                entry.chosen = step.select(ahead)
+            if not pending.intersection(entry.chosen):
+                ready.append(entry)
+            behind = step.after(ahead, entry.chosen)
+            if behind is None:
+                break
+            pending.update(entry.chosen, set(behind) - set(ahead))
+            ahead = behind
+        return ready
+
+    def _fit_transformers(self, ready: Sequence[_Entry]) -> None:
+        tasks = [_Task(entry, self._infos(entry)) for entry in ready]
+        if any(task.wanted for task in tasks):
+            values = _scan(self.rows, [task.wanted for task in tasks])
+            self.scans += 1
+        else:
+            values = [[] for _ in tasks]
+        for task, learnt in zip(tasks, values, strict=True):
+            self._finish(task, learnt)
+
+    def _infos(self, entry: _Entry) -> list[ColumnInfo]:
+        return [self.columns[name] for name in entry.chosen or () if name in self.columns]
+
+    def _finish(self, task: _Task, learnt: Sequence[Any]) -> None:
+        step, infos = task.step, task.infos
+        self.learnt[task.entry.place] = step.describe(infos, learnt) if infos else "no columns"
+        for node in step.nodes(infos, learnt) if infos else ():
+            _check_types(step, node, self.columns)
+            self._add(node)
+        for name in step.dropped(infos, learnt) if infos else ():
+            self.columns.pop(name)
+
+    def _fit_python(self, entry: _Entry) -> None:
+        step = entry.step
+        if not isinstance(step, PythonTransformer):
+            raise SettingError(_no_step(step))
+        frame = self.rows.lazy().collect()
+        own = frame.select(list(self.columns))
+        step.fit(own)
+        made = same_rows(step.key(), own, step.transform(own))
+        outputs = tuple(_info(made[name], self.columns) for name in made.columns)
+        self.nodes.append(PythonNode.of(step.key(), step.transform, outputs, _python_state(step)))
+        hidden = [name for name in frame.columns if name not in self.columns]
+        self.columns = {info.name: info for info in outputs}
+        self.rows = made.hstack(frame.select(hidden)) if hidden else made
+        self.scans += 1
+        self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
+
+    def _add(self, node: Node) -> None:
+        self.nodes.append(node)
+        self.columns = node.after(self.columns)
+        lazy = node.polars(self.rows.lazy(), training=True)
+        self.rows = lazy.collect() if isinstance(self.rows, pl.DataFrame) else lazy
+
+
+class _Task:
+    """A transformer with its columns and the statistics that it wants of them."""
+
+    def __init__(self, entry: _Entry, infos: list[ColumnInfo]) -> None:
+        if not isinstance(entry.step, Transformer):
+            raise SettingError(_no_step(entry.step))
+        self.entry = entry
+        self.step = entry.step
+        self.infos = infos
+        self.wanted = [
+            (statistic, [info.name for info in infos])
+            for statistic in (self.step.statistics(infos) if infos else ())
+        ]
+
+
+_Wanted = list[tuple[Statistic | BlockStatistic, list[str]]]
+
+
+def _scan(rows: pl.DataFrame | pl.LazyFrame, wanted: Sequence[_Wanted]) -> list[list[Any]]:
+    """Learn all statistics of all steps in one pass; the order of the answer is that of wanted."""
+    questions = [question for wishes in wanted for wish in wishes for question in _questions(*wish)]
+    if isinstance(rows, pl.DataFrame):
+        answers = _whole(rows, questions)
+    else:
+        answers = _chunked(rows, questions)
+    waiting = iter(answers)
+    return [[_gather(wish, waiting) for wish in wishes] for wishes in wanted]
+
+
+_Question = tuple[Statistic | BlockStatistic, list[str]]
+
+
+def _questions(statistic: Statistic | BlockStatistic, names: list[str]) -> list[_Question]:
+    if isinstance(statistic, BlockStatistic):
+        return [(statistic, names)]
+    return [(statistic, [name]) for name in names]
+
+
+def _gather(wish: tuple[Statistic | BlockStatistic, list[str]], answers: Iterator[Any]) -> Any:
+    statistic, names = wish
+    if isinstance(statistic, BlockStatistic):
+        return next(answers)
+    values = [next(answers) for _ in names]
+    if all(isinstance(value, (int, float, tuple, np.ndarray)) for value in values):
+        return np.array(values, dtype=np.float64)
+    return values
+
+
+def _partial(question: _Question) -> dict[str, pl.Expr]:
+    statistic, names = question
+    if isinstance(statistic, BlockStatistic):
+        return statistic.partial([pl.col(name) for name in names])
+    return statistic.partial(pl.col(names[0]))
+
+
+def _whole(rows: pl.DataFrame, questions: Sequence[_Question]) -> list[Any]:
+    asked = [
+        statistic.whole(pl.col(names[0]))
+        if isinstance(statistic, Statistic)
+        else _partial((statistic, names))
+        for statistic, names in questions
+    ]
+    values = _aggregate(rows.lazy(), asked)
+    return [
+        statistic.finish_whole(value)
+        if isinstance(statistic, Statistic)
+        else statistic.finish(statistic.start(value))
+        for (statistic, _), value in zip(questions, values, strict=True)
+    ]
+
+
+def _chunked(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[Any]:
+    asked = [_partial(question) for question in questions]
+
+    def states(chunk: pl.DataFrame) -> list[Any]:
+        values = _aggregate(chunk.lazy(), asked)
+        return [q[0].start(value) for q, value in zip(questions, values, strict=True)]
+
+    def merge(left: list[Any], right: list[Any]) -> list[Any]:
+        return [q[0].merge(a, b) for q, a, b in zip(questions, left, right, strict=True)]
+
+    used = sorted({name for _, names in questions for name in names} | _hidden(rows))
+    chunks = rows.select(used).collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=False)
+    merged = reduce(merge, (states(chunk) for chunk in chunks))
+    return [q[0].finish(state) for q, state in zip(questions, merged, strict=True)]
+
+
+def _hidden(rows: pl.LazyFrame) -> set[str]:
+    return {name for name in rows.collect_schema().names() if name.startswith("__headrace_")}
+
+
+def _aggregate(rows: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:
+    flat = {f"{i}:{name}": e for i, named in enumerate(asked) for name, e in named.items()}
+    row = rows.select(**flat).collect()
+    return [{name: row[f"{i}:{name}"][0] for name in named} for i, named in enumerate(asked)]
+
+
+def _check_types(step: Step, node: Node, columns: Columns) -> None:
+    takes = node.operation.takes
+    wrong = [n for n in node.inputs if takes not in {"mixed", columns[n].type}]
+    if wrong:
+        raise DataError(
+            Problem(
+                f"{step!r} needs {takes} columns, but this one holds {columns[name].type}s here",
+                column=name,
+                hint="Choose other columns, or move the step before the one that changed it",
+            )
+            for name in wrong
+        )
+
+
+def _python_state(step: PythonTransformer) -> dict[str, Any]:
+    parameters, lost = encode_parameters(step.get_params())
+    if lost:
+        raise SettingError(
+            f"{step.key()} is given {', '.join(lost)}, which cannot be stored; parameters of a free "
+            "Python step must be plain values"
+        )
+    return {"parameters": parameters, "learnt": dict(step.state())}
+
+
+def _info(column: pl.Series, before: Columns) -> ColumnInfo:
+    known = before.get(column.name)
+    if column.dtype == pl.Float64:
+        return known if known and known.type == "number" else _new(column.name, "number")
+    if column.dtype == pl.String:
+        return known if known and known.type == "string" else _new(column.name, "string")
+    if column.dtype == pl.Int64 and known is not None and known.type == "time":
+        return known
+    if column.dtype == pl.Int32 and known is not None and known.type == "code":
+        return known
+    raise DataError(
+        [
+            Problem(
+                f"a free Python step made a column of {column.dtype}",
+                column=column.name,
+                hint="Cast numbers to Float64 and words to String",
+            )
+        ]
+    )
+
+
+def _new(name: str, kind: Any) -> ColumnInfo:
+    return ColumnInfo(name, kind, "number" if kind == "number" else "category")
+
+
+def _no_step(step: object) -> str:
+    return (
+        f"a step must be a Transformer, a PythonTransformer, a clusterer or a network at the end; "
+        f"received {step!r}"
+    )

@@ -1,0 +1,123 @@
+"""Running all stages of a pipeline's life in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace.data.source import read
+from headrace.data.split import split
+from headrace.errors import DataError, Problem
+from headrace.result import Result
+from headrace.stage import Context, Stage
+from headrace.train.labels import LABEL, label_series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import polars as pl
+    from matplotlib.axes import Axes
+
+    from headrace.pipeline import Pipeline
+
+__all__ = ["RunResult", "default_stages", "run"]
+
+_TEST_SHARE = 0.2
+_FEWEST_ROWS = 10
+
+
+@dataclass(frozen=True)
+class RunResult(Result):
+    """What each stage of a run answered.
+
+    Attributes:
+        results: The results by the stage's name, in order.
+    """
+
+    results: Mapping[str, Result]
+
+    def __getitem__(self, stage: str) -> Result:
+        """Answer the result of a stage."""
+        return self.results[stage]
+
+    def summary(self) -> str:
+        """Answer the summaries one below the other."""
+        parts = [f"{name}\n{'-' * len(name)}\n{r.summary()}" for name, r in self.results.items()]
+        return "\n\n".join(parts)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the results' figures by stage."""
+        return {name: result.to_dict() for name, result in self.results.items()}
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the last result that has a picture."""
+        last = list(self.results.values())[-1]
+        return last.plot(ax)
+
+    def report(self, path: str | Path) -> Path:
+        """Write all results as one HTML file.
+
+        Args:
+            path: The file to write.
+        """
+        from headrace.visualization.report import write_report
+
+        return write_report(Path(path), dict(self.results))
+
+
+def default_stages() -> list[Stage]:
+    """Answer the five stages: train, evaluate, tune, deploy, maintain."""
+    from headrace.deploy.stage import Deploy
+    from headrace.evaluate.stage import Evaluate
+    from headrace.maintain.stage import Maintain
+    from headrace.train.stage import Train
+    from headrace.tune.stage import Tune
+
+    return [Train(), Evaluate(), Tune(), Deploy(), Maintain()]
+
+
+def run(pipeline: Pipeline, data: object, to: str | Path | None) -> RunResult:
+    """Run the stages of a pipeline (see `Pipeline.run`).
+
+    Raises:
+        DataError: If there are too few rows to hold some out.
+    """
+    train, test = _held_out(read(data).collect(), pipeline.target, pipeline.seed)
+    context = Context(train, test, None if to is None else Path(to))
+    for stage in _stages(pipeline):
+        result = stage.run(pipeline, context)
+        if result is not None:
+            context.results[stage.name] = result
+    return RunResult(context.results)
+
+
+def _stages(pipeline: Pipeline) -> Sequence[Stage]:
+    if pipeline.stages is not None:
+        return pipeline.stages
+    stages = default_stages()
+    if pipeline.target is None:
+        return [stage for stage in stages if stage.name != "tune"]
+    return stages
+
+
+def _held_out(
+    rows: pl.DataFrame, target: str | None, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    if rows.height < _FEWEST_ROWS:
+        raise DataError(
+            [
+                Problem(
+                    f"run holds out a fifth of the rows and needs at least {_FEWEST_ROWS}; "
+                    f"received {rows.height}",
+                    hint="Call train and evaluate with rows of your own choice",
+                )
+            ]
+        )
+    if target is None:
+        return split(rows, share=_TEST_SHARE, seed=seed)
+    labels = label_series(rows, target)
+    few = labels.n_unique() <= max(2, rows.height // 50)
+    marked = rows.with_columns(labels.alias(LABEL))
+    parts = split(marked, share=_TEST_SHARE, stratify=LABEL if few else None, seed=seed)
+    return parts[0].drop(LABEL), parts[1].drop(LABEL)

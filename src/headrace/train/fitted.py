@@ -1,0 +1,155 @@
+"""A fitted pipeline: everything that training learnt, and the way from rows to answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from headrace.data.conform import conform
+from headrace.data.source import read
+from headrace.errors import NotTrainedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import polars as pl
+    from numpy.typing import NDArray
+
+    from headrace.clustering.kmeans import FittedKMeans
+    from headrace.data.profile import Profile
+    from headrace.data.schema import Schema
+    from headrace.model.network import FittedNetwork
+    from headrace.model.target import TargetSpec
+    from headrace.plan.features import Features
+    from headrace.plan.plan import Plan
+    from headrace.preprocessing.step import Step
+    from headrace.train.result import TrainResult
+
+__all__ = ["Fitted", "Kept"]
+
+FittedModel: TypeAlias = "FittedNetwork | FittedKMeans | None"
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What stays in memory of the training rows; never written to a release.
+
+    Attributes:
+        features: The feature blocks of the training rows (validation rows left out).
+        target: The encoded target, (rows,); None for clusters.
+        sample: Up to 1,000 canonical rows, for comparing paths and for explanations.
+        sample_rows: The same rows as they came in.
+    """
+
+    features: Features | None
+    target: NDArray[Any] | None
+    sample: pl.DataFrame
+    sample_rows: pl.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """Everything that training learnt. Training again makes a new one.
+
+    Attributes:
+        schema: The feature columns.
+        plan: The operations of the steps before the model.
+        target: What is predicted; None for clusters and for steps alone.
+        model: The network, the clusters, or None for steps alone.
+        steps: The steps, as the code that would write them shows them.
+        profile: Reference statistics of the training rows.
+        result: How the training went; None in a loaded release.
+        kept: Training rows still in memory; None in a loaded release.
+        scores: Metrics from the last evaluation, for the release's card and for maintenance.
+    """
+
+    schema: Schema
+    plan: Plan
+    target: TargetSpec | None
+    model: FittedModel
+    steps: tuple[Step, ...]
+    profile: Profile
+    result: TrainResult | None = None
+    kept: Kept | None = None
+    scores: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def network(self) -> FittedNetwork:
+        """The network.
+
+        Raises:
+            NotTrainedError: If the pipeline has no target, hence no network.
+        """
+        if self.target is None or self.model is None:
+            raise NotTrainedError("this pipeline has no network: it was trained without a target")
+        return self.model  # type: ignore[return-value]
+
+    @property
+    def clusters(self) -> FittedKMeans:
+        """The clusters.
+
+        Raises:
+            NotTrainedError: If the last step is no clusterer.
+        """
+        if self.target is not None or self.model is None:
+            raise NotTrainedError("this pipeline has no clusters: its last step is no clusterer")
+        return self.model  # type: ignore[return-value]
+
+    def conform(self, data: object, *, ignore: tuple[str, ...] = ()) -> pl.DataFrame:
+        """Bring any rows through the one door: canonical columns, in the schema's order."""
+        known = (*ignore, self.target.name) if self.target else ignore
+        return conform(read(data), self.schema, ignore=known).collect()
+
+    def transform(self, canonical: pl.DataFrame) -> pl.DataFrame:
+        """Send canonical rows through the steps."""
+        return self.plan.polars(canonical.lazy()).collect()
+
+    def features(self, canonical: pl.DataFrame) -> Features:
+        """Send canonical rows through the steps, into the model's blocks."""
+        return self.plan.features(self.transform(canonical))
+
+    def output(self, canonical: pl.DataFrame) -> NDArray[Any]:
+        """Answer the model's raw output for canonical rows.
+
+        Returns:
+            The network's output (see `TargetSpec`), or for clusters the distances to the centres,
+            (rows, clusters).
+        """
+        if self.model is None:
+            raise NotTrainedError("this pipeline ends in no model; use transform()")
+        if self.target is None:
+            return self.clusters.distances(self.matrix(canonical))
+        return self.network.predict(self.features(canonical))
+
+    def matrix(self, canonical: pl.DataFrame) -> NDArray[np.float64]:
+        """Send canonical rows through the steps, into one float64 matrix for the clusterer."""
+        return self.plan.matrix(self.transform(canonical))
+
+    def decode(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Turn raw output into answers: labels, values, or cluster numbers."""
+        if self.target is None:
+            return np.asarray(np.argmin(output, axis=1), dtype=np.int64)
+        return self.target.decode(output)
+
+    def graph_output(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Turn raw output into what the deployed graph answers, to compare the two."""
+        if self.target is None:
+            return output
+        if self.target.task == "regression":
+            return self.target.decode(output)
+        return self.target.probabilities(output)
+
+    def describe(self) -> Mapping[str, Any]:
+        """Answer in a few words what this is, for a release's manifest and card."""
+        return {
+            "task": self.target.task if self.target else "clustering",
+            "target": self.target.name if self.target else None,
+            "classes": list(self.target.classes) if self.target else [],
+            "columns": len(self.schema.columns),
+            "rows": self.profile.rows,
+            "steps": [repr(step) for step in self.steps],
+            "portable": self.plan.portable,
+            "metrics": self.scores,
+        }

@@ -1,0 +1,88 @@
+"""The target column: taken from the raw rows, its gaps left out and counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from headrace.data.infer import infer_schema
+from headrace.errors import DataError, Problem, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["LABEL", "label_series", "labels_given", "present", "require_column"]
+
+LABEL = "__headrace_label__"
+"""Column of the training rows with the target as it came."""
+
+
+def require_column(name: str, names: Sequence[str], what: str) -> None:
+    """Raise `DataError` naming the nearest column when a column is not there."""
+    if name in names:
+        return
+    close = nearest(name, names)
+    hint = f"Did you mean {close!r}?" if close else f"The columns are: {', '.join(names)}"
+    raise DataError([Problem(f"the {what} is not among the columns", column=name, hint=hint)])
+
+
+def label_series(rows: pl.DataFrame, target: str) -> pl.Series:
+    """Answer the target column in a plain type: numbers, booleans or words, null where missing.
+
+    Numbers held as text (a CSV file with gaps, say) become numbers, by the rules of
+    `infer_schema`.
+    """
+    require_column(target, rows.columns, "target")
+    values = rows[target]
+    if isinstance(values.dtype, (pl.Categorical, pl.Enum)):
+        values = values.cast(pl.String)
+    if values.dtype.is_decimal():
+        values = values.cast(pl.Float64)
+    if values.dtype == pl.String:
+        return _read_text(values)
+    return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def labels_given(labels: object, rows: int, name: str) -> pl.Series:
+    """Answer labels that came beside the rows, checked for their number.
+
+    Raises:
+        DataError: If there are more or fewer labels than rows.
+    """
+    values = labels if isinstance(labels, pl.Series) else pl.Series(name, _listed(labels))
+    if len(values) != rows:
+        raise DataError(
+            [Problem(f"{rows} rows came with {len(values)} labels; each row needs one", name)]
+        )
+    return label_series(values.alias(name).to_frame(), name)
+
+
+def present(labels: pl.Series) -> pl.Series:
+    """Answer for each row whether it has a label."""
+    return labels.is_not_null()
+
+
+def _read_text(values: pl.Series) -> pl.Series:
+    values = values.replace("", None)
+    kept = values.drop_nulls()
+    if not len(kept) or infer_schema(kept.to_frame().lazy())[values.name].kind != "number":
+        return values
+    numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
+    if numbers.null_count() > values.null_count():
+        return values
+    whole = numbers.cast(pl.Int64, strict=False)
+    return whole if whole.cast(pl.Float64).equals(numbers) else numbers
+
+
+def _listed(labels: object) -> list[object]:
+    listed = labels.tolist() if hasattr(labels, "tolist") else list(labels)  # type: ignore[call-overload]
+    return [None if _gap(value) else value for value in listed]
+
+
+def _gap(value: object) -> bool:
+    # NaN, NaT and pandas.NA are the values that do not equal themselves (or refuse to say).
+    try:
+        return value is None or bool(value != value)  # noqa: PLR0124
+    except TypeError:
+        return True

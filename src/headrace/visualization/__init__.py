@@ -1,0 +1,68 @@
+"""Pictures of results, and the one-file report.
+
+Each function takes a result or plain arrays, and the axes to draw on if there are any; it answers
+the axes. The names are imported when they are used: matplotlib loads with the first picture.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headrace.visualization.answers import Answers as Answers
+    from headrace.visualization.classification import calibration as calibration
+    from headrace.visualization.classification import confusion as confusion
+    from headrace.visualization.classification import precision_recall as precision_recall
+    from headrace.visualization.classification import roc as roc
+    from headrace.visualization.clusters import cluster_scatter as cluster_scatter
+    from headrace.visualization.clusters import silhouette as silhouette
+    from headrace.visualization.columns import before_after as before_after
+    from headrace.visualization.columns import distributions as distributions
+    from headrace.visualization.curves import training_curves as training_curves
+    from headrace.visualization.curves import tuning as tuning
+    from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.page import report as report
+    from headrace.visualization.page import write_report as write_report
+    from headrace.visualization.picture import svg as svg
+    from headrace.visualization.regression import residuals as residuals
+    from headrace.visualization.shift import drift as drift
+    from headrace.visualization.shift import drifted_columns as drifted_columns
+
+# Public name -> the module of this package that holds it. No module has the name of a function:
+# the import system would put the module in its place.
+_NAMES = {
+    "Answers": "answers",
+    "before_after": "columns",
+    "calibration": "classification",
+    "cluster_scatter": "clusters",
+    "confusion": "classification",
+    "distributions": "columns",
+    "drift": "shift",
+    "drifted_columns": "shift",
+    "importance": "explanation",
+    "precision_recall": "classification",
+    "report": "page",
+    "residuals": "regression",
+    "roc": "classification",
+    "silhouette": "clusters",
+    "svg": "picture",
+    "training_curves": "curves",
+    "tuning": "curves",
+    "write_report": "page",
+}
+
+__all__ = list(_NAMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is used (PEP 562)."""
+    if name not in _NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_NAMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
