@@ -12,6 +12,9 @@ from typing import Any
 
 __all__ = ["canonical_graph"]
 
+_TABLES = ("CategoryMapper", "LabelEncoder")
+_TABLE_LISTS = ("cats_", "keys_", "values_")
+
 
 def canonical_graph(model: Any) -> Any:
     """Answer an ONNX model with the same meaning, named and ordered canonically.
@@ -25,6 +28,10 @@ def canonical_graph(model: Any) -> Any:
     graph = model.graph
     if any(_has_graph(node) for node in graph.node):
         return model
+    for value in (*graph.input, *graph.output):
+        _name_rows(value)
+    for node in graph.node:
+        _sort_table(node)
     digests, depths = _values(graph)
     kept, same = _without_twins(graph, digests, depths)
     fixed = {value.name for value in (*graph.input, *graph.output)} | {""}
@@ -40,6 +47,31 @@ def canonical_graph(model: Any) -> Any:
 
 def _has_graph(node: Any) -> bool:
     return any(a.HasField("g") or a.graphs for a in node.attribute)
+
+
+def _name_rows(value: Any) -> None:
+    """Call the first, open dimension "rows"; open ones have numbered names otherwise."""
+    for place, size in enumerate(value.type.tensor_type.shape.dim):
+        if size.HasField("dim_param"):
+            size.dim_param = "rows" if place == 0 else ""
+
+
+def _sort_table(node: Any) -> None:
+    """Sort the pairs of a lookup table: the table they come from had no order."""
+    if node.op_type not in _TABLES:
+        return
+    lists = {a.name: _list(a) for a in node.attribute if a.name.startswith(_TABLE_LISTS)}
+    if len(lists) != 2 or len({len(items) for items in lists.values()}) != 1:
+        return
+    by_key = sorted(zip(*(lists[name] for name in sorted(lists, reverse=True)), strict=True))
+    for name, items in zip(sorted(lists, reverse=True), zip(*by_key, strict=True), strict=True):
+        lists[name][:] = items
+
+
+def _list(attribute: Any) -> Any:
+    return next(
+        (items for items in (attribute.strings, attribute.ints, attribute.floats) if items), []
+    )
 
 
 def _values(graph: Any) -> tuple[dict[str, str], dict[str, int]]:

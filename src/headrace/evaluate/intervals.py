@@ -228,16 +228,20 @@ def resample(
 def drawn_weights(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
     """Give blocks of weights (some resamples, rows): how often each row was drawn.
 
+    A block is overwritten by the next one.
+
     Example:
         >>> [block.sum(axis=1).tolist() for block in drawn_weights(5, 3, seed=0)]
         [[5.0, 5.0, 5.0]]
     """
     random = np.random.default_rng(seed)
+    block = np.empty((0, rows))
     for size in _block_sizes(rows, resamples):
-        drawn = random.integers(0, rows, (size, rows))
-        drawn += np.arange(0, size * rows, rows)[:, np.newaxis]
-        counts = np.bincount(drawn.ravel(), minlength=size * rows)
-        yield counts.reshape(size, rows).astype(np.float64)
+        if len(block) != size:
+            block = np.empty((size, rows))
+        for weights in block:
+            weights[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
+        yield block
 
 
 def check_confidence(confidence: float) -> float:

@@ -10,13 +10,16 @@ Source: Austin Appleby, MurmurHash3_x86_32 (public domain), seed 0, over the UTF
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace.errors import ReleaseError
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
     import tensorflow as tf
@@ -32,6 +35,9 @@ _TAIL_MASKS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint32)
 _STAND_IN = "StringToHashBucketStrong"
 _KEY = (0x6865616472616365, 0x6D75726D757233)
 
+_SCOPE, _LAST_NODE = "murmur3", "hash"
+_LAST_NODES = re.compile(rf"(^|/){_SCOPE}(_\d+)?/{_LAST_NODE}$")
+
 
 def hash_series(values: pl.Series) -> NDArray[np.uint32]:
     """Answer the hash of each string of a Polars column.
@@ -39,7 +45,7 @@ def hash_series(values: pl.Series) -> NDArray[np.uint32]:
     Example:
         >>> import polars as pl
         >>> hash_series(pl.Series(["", "a", "é日本"])).tolist()
-        [0, 1009084850, 2063752480]
+        [0, 1009084850, 3916353871]
     """
     lengths = values.str.len_bytes().to_numpy().astype(np.int64)
     # Four spare bytes, so that the last word of the last string can be read whole.
@@ -81,7 +87,7 @@ def hash_tensor(strings: tf.Tensor) -> tf.Tensor:
     """
     import tensorflow as tf
 
-    with tf.name_scope("murmur3"):
+    with tf.name_scope(_SCOPE):
         lengths = tf.strings.length(strings)
         hashes = tf.zeros_like(lengths, tf.uint32)
         steps = (tf.reduce_max(tf.concat([[0], tf.reshape(lengths, [-1])], 0)) + 3) // 4
@@ -97,8 +103,10 @@ def hash_tensor(strings: tf.Tensor) -> tf.Tensor:
 
         _, hashes = tf.while_loop(lambda index, _: index < steps, step, [tf.constant(0), hashes])
         hashes = tf.cast(_tensor_finish(hashes ^ tf.cast(lengths, tf.uint32)), tf.int64)
-        # Both ends in one operation: this is where `with_native_hash` finds them again.
-        return tf.raw_ops.IdentityN(input=[hashes, strings])[0]
+        # The hash of no text is 0 in any case: this is the node that `with_native_hash` looks for.
+        return tf.raw_ops.SelectV2(
+            condition=lengths > 0, t=hashes, e=tf.constant(0, tf.int64), name=_LAST_NODE
+        )
 
 
 def _word(value: int) -> tf.Tensor:
@@ -144,24 +152,34 @@ def with_native_hash(graph: Any, outputs: Sequence[str]) -> Any:
 
     native = type(graph)()
     native.CopyFrom(graph)
+    nodes = {node.name: node for node in native.node}
     for node in native.node:
-        if node.op == "IdentityN" and "murmur3" in node.name:
-            _replace_hash(node)
+        if node.op == "SelectV2" and _LAST_NODES.search(node.name):
+            _stand_in(node, _hashed_strings(node, nodes))
     names = [name.split(":")[0] for name in outputs]
     return tf.compat.v1.graph_util.extract_sub_graph(native, names)
 
 
-def _replace_hash(node: Any) -> None:
-    import tensorflow as tf
+def _hashed_strings(node: Any, nodes: Mapping[str, Any]) -> str:
+    """Answer the name of the tensor that is hashed: the one whose lengths are asked for."""
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if node.op == "StringLength":
+            return str(node.input[0])
+        before = {name.removeprefix("^").split(":")[0] for name in node.input} - seen
+        seen |= before
+        waiting += [nodes[name] for name in before]
+    raise ReleaseError("the graph's text hash cannot be found again to be written as ONNX")
 
-    strings = node.input[1]
-    del node.input[:]
-    node.attr.clear()
+
+def _stand_in(node: Any, strings: str) -> None:
     node.op = _STAND_IN
+    del node.input[:]
     node.input.append(strings)
+    node.attr.clear()
     node.attr["num_buckets"].i = 2**32
     node.attr["key"].list.i.extend(_KEY)
-    del tf
 
 
 def onnx_settings() -> dict[str, Any]:

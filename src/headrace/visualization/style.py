@@ -55,6 +55,8 @@ FAINT = "#b4bec9"
 GRID = "#e4e9ee"
 PAPER = "#ffffff"
 
+_TITLE_INCHES = 0.28
+
 _SETTINGS: dict[str, Any] = {
     "figure.facecolor": PAPER,
     "figure.dpi": 110,
@@ -149,9 +151,10 @@ def panels(ax: Axes, number: int, *, columns: int = 3) -> list[Axes]:
     rows, columns = ceil(number / columns), min(columns, number)
     place = ax.get_subplotspec()
     if place is not None:
-        # The empty row on top keeps the titles of the first panels clear of the outer title.
-        grid = place.subgridspec(rows + 1, columns, height_ratios=[0.02, *[1] * rows])
         figure: Any = ax.get_figure(root=False)
+        # The empty row on top keeps the titles of the first panels clear of the outer title.
+        free = rows * _TITLE_INCHES * figure.get_dpi() / ax.get_window_extent().height
+        grid = place.subgridspec(rows + 1, columns, height_ratios=[free, *[1] * rows])
         return [figure.add_subplot(grid[columns + n]) for n in range(number)]
     width, height = 1 / columns, 1 / rows
     return [

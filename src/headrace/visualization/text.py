@@ -77,14 +77,14 @@ def short(value: float, position: object = None) -> str:
     """Answer a number for a tick of an axis; it can be the formatter of one.
 
     Example:
-        >>> short(0.25), short(12_500), short(2_000_000), short(-0.0)
-        ('0.25', '12.5k', '2M', '0')
+        >>> short(0.25), short(12_500), short(-2_000_000), short(-0.0)
+        ('0.25', '12.5k', '−2M', '0')
     """
     del position
-    for least, unit, sign in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
-        if abs(value) >= least:
-            return f"{value / unit:.4g}{sign}"
-    return f"{value:.4g}" if value else "0"
+    size = abs(value)
+    scales = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
+    unit, name = next(((unit, name) for least, unit, name in scales if size >= least), (1.0, ""))
+    return f"{'−' if value < 0 else ''}{size / unit:.4g}{name}"
 
 
 def count(rows: int, what: str = "rows") -> str:

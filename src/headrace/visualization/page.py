@@ -1,0 +1,136 @@
+"""The report: one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import html
+import os
+import re
+import tempfile
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from headrace.visualization.content import Content, Numbers, render
+from headrace.visualization.markup import facts as cards
+from headrace.visualization.text import browser_fonts
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["report", "write_report"]
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="headrace">
+<title>{title}</title>
+<style>
+{css}</style>
+</head>
+<body>
+<header><div><p class="kind">headrace report</p><h1>{title}</h1><p>{about}</p></div></header>
+<div class="layout">
+{facts}
+<div class="body">
+<nav aria-label="Sections"><ol>{links}</ol></nav>
+<main>
+{sections}
+</main>
+</div>
+<footer>{written}</footer>
+</div>
+</body>
+</html>
+"""
+
+
+def report(
+    sections: Mapping[str, Content],
+    *,
+    title: str,
+    about: str = "",
+    facts: Mapping[str, object] | None = None,
+    written: datetime | None = None,
+) -> str:
+    """Answer a page with a section for each entry, readable on paper, telephone and screen.
+
+    Args:
+        sections: Heading → what stands there: a result (it is shown with its tables, pictures and
+            text), axes, a `Table`, text (several lines stand as code), a mapping of names to
+            values, or a list of these.
+        title: The title of the page.
+        about: A sentence under the title.
+        facts: The figures on top: name → value, or (value, remark).
+        written: When it was written; now if not given.
+
+    Returns:
+        HTML with style and pictures inside; it loads nothing.
+
+    Example:
+        >>> page = report({"Data": {"rows": 48842}}, title="Income <2026>")
+        >>> "<h1>Income &lt;2026&gt;</h1>" in page, "48,842" in page
+        (True, True)
+    """
+    salt = Numbers()
+    names = {heading: f"s{n}-{_slug(heading)}" for n, heading in enumerate(sections, start=1)}
+    with browser_fonts():
+        parts = [
+            f'<section id="{names[heading]}"><h2>{html.escape(heading)}</h2>'
+            f"{render(content, salt)}</section>"
+            for heading, content in sections.items()
+        ]
+    links = [f'<li><a href="#{name}">{html.escape(head)}</a></li>' for head, name in names.items()]
+    moment = (written or datetime.now(UTC)).astimezone(UTC)
+    return _PAGE.format(
+        title=html.escape(title),
+        about=html.escape(about),
+        css=files("headrace.visualization").joinpath("report.css").read_text(encoding="utf-8"),
+        facts=cards(facts or {}),
+        links="".join(links),
+        sections="\n".join(parts),
+        written=f"Written {moment:%Y-%m-%d %H:%M} UTC",
+    )
+
+
+def write_report(
+    path: str | Path,
+    sections: Mapping[str, Content],
+    *,
+    title: str,
+    about: str = "",
+    facts: Mapping[str, object] | None = None,
+) -> Path:
+    """Write the page of `report` to a file; the file is there as a whole or not at all.
+
+    Args:
+        path: The file; its folder is made when it is missing.
+        sections: See `report`.
+        title: See `report`.
+        about: See `report`.
+        facts: See `report`.
+
+    Returns:
+        The path of the file.
+    """
+    page = report(sections, title=title, about=about, facts=facts)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(page)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return target
+
+
+def _slug(heading: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
