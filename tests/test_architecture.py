@@ -27,15 +27,15 @@ HEAVY = {
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
-    {"errors", "result", "progress", "samples"},
+    {"errors", "result", "progress", "samples", "stage"},
     {"data"},
     {"plan"},
     {"preprocessing", "clustering", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline"},
+    {"pipeline", "run"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
-SIDE = {"visualization", "cli", "__main__", ""}  # "" is the package itself: its names are lazy
+SIDE = {"visualization", "cli", "demo", "__main__", ""}  # "" is the package itself: its names are lazy
 
 
 # -- reading imports ------------------------------------------------------------------------------
@@ -141,8 +141,13 @@ def test_rooms_do_not_import_each_other_in_a_circle() -> None:
 
 @pytest.mark.parametrize("name", [n for n in modules() if room(n) == "visualization"])
 def test_visualization_knows_only_results(name: str) -> None:
-    rooms = {room(other) for other in imported(name, lazy=True) & modules().keys()}
-    assert rooms <= {"", "visualization", *STOREYS[0]}
+    known = {
+        other
+        for other in imported(name, lazy=True) & modules().keys()
+        if room(other) not in {"", "visualization", *STOREYS[0]}
+    }
+    # The report is written to disk as everything else is: whole or not at all.
+    assert not known - {"headrace.deploy", "headrace.deploy.files"}
 
 
 def test_the_runtime_needs_numpy_and_onnx_runtime_only() -> None:

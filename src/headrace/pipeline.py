@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -48,6 +49,10 @@ class Pipeline:
             maintain.
         seed: Of every random choice.
 
+    Attributes:
+        home: The registry that this pipeline was deployed to or loaded from.
+        version: The release that this pipeline is, while nothing was learnt since.
+
     Raises:
         SettingError: If a step is no step, or a stage no stage.
 
@@ -75,7 +80,8 @@ class Pipeline:
         self.stages = None if stages is None else _checked_stages(stages)
         self.seed = seed
         self._fitted: Fitted | None = None
-        self._home: Path | None = None
+        self.home: Path | None = None
+        self.version: str | None = None
 
     # What was learnt
 
@@ -138,7 +144,7 @@ class Pipeline:
             weight=weight,
             seed=self.seed,
         )
-        self._fitted = fitted
+        self.adopt(fitted, None)
         if fitted.result is None:
             raise NotTrainedError("training gave no result")
         return fitted.result
@@ -238,8 +244,8 @@ class Pipeline:
         """
         from headrace.deploy.stage import Deploy
 
-        result = Deploy(**settings).publish(self.fitted, Path(path), self._settings())
-        self._home = Path(path)
+        result = Deploy(**settings).publish(self.fitted, Path(path), self.settings())
+        self.home, self.version = Path(path), result.version
         return result
 
     def maintain(
@@ -280,6 +286,15 @@ class Pipeline:
 
         return run(self, data, to)
 
+    def remember(self, evaluation: Evaluation) -> None:
+        """Keep the scores of an evaluation, for the release's card and for maintenance."""
+        self._fitted = replace(self.fitted, scores=evaluation.scores())
+
+    def adopt(self, fitted: Fitted, version: str | None) -> None:
+        """Go on with another fitted state: a tuned or retrained one, or one rolled back to."""
+        self._fitted = fitted
+        self.version = version
+
     # Saving
 
     def save(self, path: str | Path) -> Path:
@@ -289,9 +304,10 @@ class Pipeline:
         """
         from headrace.deploy.parts import save
 
-        return save(self.fitted, self._settings(), Path(path))
+        return save(self.fitted, self.settings(), Path(path))
 
-    def _settings(self) -> dict[str, Any]:
+    def settings(self) -> dict[str, Any]:
+        """Answer what a saved pipeline remembers besides its steps."""
         return {"target": self.target, "kinds": dict(self.kinds or {}), "seed": self.seed}
 
     # Looking at it
@@ -377,8 +393,8 @@ def load(path: str | Path) -> Pipeline:
 
     opened = open_release(Path(path))
     pipe = Pipeline(opened.steps, **opened.settings)
-    pipe._fitted = opened.fitted  # noqa: SLF001 - load is the other half of save
-    pipe._home = opened.registry  # noqa: SLF001
+    pipe.adopt(opened.fitted, opened.release.version)
+    pipe.home = opened.registry
     return pipe
 
 

@@ -61,7 +61,7 @@ class RunResult(Result):
         Args:
             path: The file to write.
         """
-        from headrace.visualization.report import write_report
+        from headrace.visualization import write_report
 
         return write_report(Path(path), dict(self.results))
 

@@ -148,22 +148,47 @@ def _canonical(
     """Answer the canonical table after its check; the check's findings join the problems."""
     canonical = [read.canonical.alias(name) for name, read in readings.items()]
     names = [*readings, *keep]
-    flags = {
-        name: read.refused.alias(_PREFIX + name)
-        for name, read in readings.items()
-        if read.refused is not None
-    }
+    doubtful = {name: read for name, read in readings.items() if not read.certain}
     if problems or not in_memory(frame):
-        refused = _refused_columns(frame, flags)
+        misfits = _misfits(frame, doubtful)
         result = frame.with_columns(canonical).select(names)
     else:
-        table = collect(frame.with_columns(*canonical, *flags.values()))
-        refused = [name for name in flags if table[_PREFIX + name].any()]
+        table = collect(frame.with_columns(*canonical, *_flags(doubtful)))
+        misfits = _misfits_of(table, doubtful)
         result = table.select(names).lazy()
-    if refused:
-        problems += _refused_problems(frame, schema, refused, flags)
+    if misfits:
+        problems += _misfit_problems(frame, schema, misfits)
         raise DataError(sorted(problems, key=lambda problem: _place(problem, schema)))
     return result
+
+
+def _flags(doubtful: Mapping[str, Reading]) -> list[pl.Expr]:
+    return [
+        read.refused.any().alias(_PREFIX + name)
+        for name, read in doubtful.items()
+        if read.refused is not None
+    ]
+
+
+def _misfits_of(table: pl.DataFrame, doubtful: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Answer the columns of a converted table that hold values that do not fit."""
+    flagged = {
+        name
+        for name in doubtful
+        if table[name].null_count() or (_PREFIX + name in table and table[_PREFIX + name].any())
+    }
+    return {name: read for name, read in doubtful.items() if name in flagged}
+
+
+def _misfits(frame: pl.LazyFrame, doubtful: Mapping[str, Reading]) -> dict[str, Reading]:
+    """Answer the same of a table that stays lazy, by one scan of these columns."""
+    if not doubtful:
+        return {}
+    found = collect(
+        frame.select(read.misfit.any().alias(name) for name, read in doubtful.items()),
+        streaming=True,
+    )
+    return {name: read for name, read in doubtful.items() if found[name].item()}
 
 
 def _place(problem: Problem, schema: Schema) -> int:
@@ -171,26 +196,18 @@ def _place(problem: Problem, schema: Schema) -> int:
     return schema.names.index(problem.column or "") if known else len(schema)
 
 
-def _refused_columns(frame: pl.LazyFrame, flags: Mapping[str, pl.Expr]) -> list[str]:
-    if not flags:
-        return []
-    found = collect(frame.select(flag.any() for flag in flags.values()), streaming=True)
-    return [name for name in flags if found[_PREFIX + name].item()]
-
-
-def _refused_problems(
-    frame: pl.LazyFrame, schema: Schema, names: list[str], flags: Mapping[str, pl.Expr]
+def _misfit_problems(
+    frame: pl.LazyFrame, schema: Schema, misfits: Mapping[str, Reading]
 ) -> list[Problem]:
-    """Look up the first refused rows of each column; only reached when there are some."""
+    """Look up the first rows of each column that do not fit; only reached when there are some."""
     held = frame.collect_schema()
     problems = []
-    for name in names:
-        flag = flags[name].fill_null(value=False)
+    for name, read in misfits.items():
         value = pl.col(name).cast(pl.String) if held[name].is_temporal() else pl.col(name)
         query = frame.select(
-            pl.int_range(pl.len()).filter(flag).head(_SHOWN_ROWS).implode().alias("rows"),
-            value.filter(flag).head(_SHOWN_ROWS).implode().alias("values"),
-            flag.sum().alias("total"),
+            pl.int_range(pl.len()).filter(read.misfit).head(_SHOWN_ROWS).implode().alias("rows"),
+            value.filter(read.misfit).head(_SHOWN_ROWS).implode().alias("values"),
+            read.misfit.sum().alias("total"),
         )
         found = collect(query).row(0, named=True)
         rows = [

@@ -22,12 +22,11 @@ from headrace.data.schema import MISSING_TIME
 if TYPE_CHECKING:
     from headrace.data.schema import Column
 
-__all__ = ["Reader", "missing_numbers", "missing_times", "reader"]
+__all__ = ["Reader", "is_missing_type", "missing_numbers", "missing_times", "reader"]
 
 Read = Callable[[Any], Any]
 
 _MISSING_TYPES = {"NAType", "NaTType", "MaskedConstant"}
-_EMPTY = math.nan, "", MISSING_TIME
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -53,7 +52,7 @@ class Reader(dict[type, Read]):
         return read
 
     def _find(self, kind: type) -> Read:
-        if kind.__name__ in _MISSING_TYPES:
+        if is_missing_type(kind):
             return self._nothing
         if issubclass(kind, str):
             return lambda value: self[str](str.__str__(value))
@@ -286,6 +285,16 @@ def reader(column: Column) -> Reader:
     if column.kind == "boolean":
         return _BooleanReader(column)
     return _TimeReader(column) if column.kind == "datetime" else _TextReader(column)
+
+
+def is_missing_type(kind: type) -> bool:
+    """Answer whether values of a type are always missing: None, and pandas's NA and NaT.
+
+    Example:
+        >>> is_missing_type(type(None)), is_missing_type(float)
+        (True, False)
+    """
+    return kind is type(None) or kind.__name__ in _MISSING_TYPES
 
 
 def missing_numbers(column: Column) -> list[float]:

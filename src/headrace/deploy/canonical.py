@@ -123,11 +123,16 @@ def _names(graph: Any, kept: list[Any], fixed: set[str]) -> dict[str, str]:
 
 
 def _rebuilt(
-    model: Any, nodes: list[Any], same: dict[str, str], names: dict[str, str], digests: dict[str, str]
+    model: Any,
+    nodes: list[Any],
+    same: dict[str, str],
+    names: dict[str, str],
+    digests: dict[str, str],
 ) -> Any:
     from onnx import helper
 
     old = model.graph
+    domains = {"", *(node.domain for node in nodes)}
     used = {name for node in nodes for name in node.input}
     tensors = [tensor for tensor in old.initializer if tensor.name not in same]
     tensors = sorted(tensors, key=lambda tensor: digests[tensor.name])
@@ -144,7 +149,10 @@ def _rebuilt(
     )
     return helper.make_model(
         graph,
-        opset_imports=sorted(model.opset_import, key=lambda opset: opset.domain),
+        opset_imports=sorted(
+            (opset for opset in model.opset_import if opset.domain in domains),
+            key=lambda opset: opset.domain,
+        ),
         ir_version=model.ir_version,
         producer_name="headrace",
     )

@@ -29,6 +29,7 @@ OPSET = 18
 
 _SIGNATURE = "serving_default"
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
+_ONNX_RUNTIME_DOMAIN = "com.microsoft"  # the session that is opened at the end knows these
 
 
 def graph_module(
@@ -66,15 +67,15 @@ def graph_module(
     if not specs:
         raise ReleaseError("a graph needs at least one input column; the schema has none")
 
-    @tf.function(autograph=False)
     def answer(**tensors: Any) -> dict[str, Any]:
         return dict(call(tensors))
 
+    traced = tf.function(answer, autograph=False)
     module: Any = tf.Module(name="headrace")
     with _resources() as found:
-        # The concrete function alone: saving `answer` itself would trace it again, and a second
+        # The concrete function alone: saving `traced` itself would trace it again, and a second
         # trace makes tables that nothing tracks.
-        module.signature = answer.get_concrete_function(**specs)
+        module.signature = traced.get_concrete_function(**specs)
     module.tracked = [*tracked, *found]
     module.captured = list(module.signature.graph.variables)
     return module
@@ -114,6 +115,8 @@ def export_onnx(saved_model: Path, *, opset: int = OPSET) -> bytes:
     """
     from tf2onnx import convert, tf_loader
 
+    from headrace.plan.murmur import onnx_settings, with_native_hash
+
     with _quiet():
         try:
             graph, inputs, outputs, tables, rename = tf_loader.from_saved_model(
@@ -121,8 +124,9 @@ def export_onnx(saved_model: Path, *, opset: int = OPSET) -> bytes:
                 return_initialized_tables=True, return_tensors_to_rename=True,
             )  # fmt: skip
             model, _ = convert._convert_common(  # noqa: SLF001 - the public doors lose the tables
-                graph, name="headrace", opset=opset, input_names=inputs, output_names=outputs,
-                initialized_tables=tables, tensors_to_rename=rename,
+                with_native_hash(graph, outputs), name="headrace", opset=opset, input_names=inputs,
+                output_names=outputs, initialized_tables=tables, tensors_to_rename=rename,
+                **onnx_settings(),
             )  # fmt: skip
         except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
             raise ReleaseError(f"the graph cannot be converted to ONNX: {error}") from error
@@ -145,7 +149,8 @@ def _check_operators(model: Any) -> None:
     unknown = {
         f"{node.op_type} (node {node.name})"
         for node in model.graph.node
-        if node.domain not in _DOMAINS or not defs.has(node.op_type, node.domain)
+        if node.domain != _ONNX_RUNTIME_DOMAIN
+        and not (node.domain in _DOMAINS and defs.has(node.op_type, node.domain))
     }
     if unknown:
         raise ReleaseError(

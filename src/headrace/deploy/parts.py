@@ -67,7 +67,7 @@ def parts_of(fitted: Fitted, settings: Mapping[str, Any]) -> dict[str, Any]:
             "steps": [step_to_dict(step) for step in fitted.steps],
         },
         "profile.json": fitted.profile.to_dict(),
-        "evaluation.json": {"metrics": fitted.scores},
+        "evaluation.json": fitted.scores,
         "card.md": model_card(fitted.describe(), fitted.schema),
     }
     if fitted.target is not None:
@@ -94,7 +94,9 @@ def open_release(path: Path) -> Opened:
     Raises:
         ReleaseError: If it is no release, was altered, or cannot be rebuilt.
     """
-    release, registry = find_release(path)
+    release = find_release(path)
+    inside = release.path.parent
+    registry = inside.parent if inside.name == "releases" else None
     stored = release.document("pipeline.json")
     fitted = fitted_from(release)
     return Opened(fitted, list(fitted.steps), dict(stored["settings"]), registry, release)
@@ -115,7 +117,7 @@ def fitted_from(release: Release) -> Fitted:
         model=_model(release),
         steps=tuple(step_from_dict(step) for step in steps),
         profile=Profile.from_dict(release.document("profile.json")),
-        scores=release.document("evaluation.json")["metrics"],
+        scores=release.document("evaluation.json"),
     )
 
 

@@ -154,6 +154,15 @@ class Registry:
             return self._open(version, name, limits)
         return self._open(self._complete(name), None, limits)
 
+    def previous(self) -> Release | None:
+        """Open the champion before this one, that a rollback would go back to.
+
+        Raises:
+            ReleaseError: It was altered.
+        """
+        past = self._past_champions()
+        return self._open(past[-1], None) if past else None
+
     def history(self) -> tuple[Change, ...]:
         """Answer all changes, the oldest first; a line that was never finished is left out."""
         if not self._history.exists():
@@ -356,7 +365,7 @@ class Registry:
 
 def find_release(
     path: str | os.PathLike[str], name: str = "champion", *, limits: Limits | None = None
-) -> Release:
+) -> tuple[Release, Path | None]:
     """Open what a path means: a release folder, or a registry's champion.
 
     Args:
@@ -364,18 +373,21 @@ def find_release(
         name: For a registry: the alias or version to open.
         limits: Sizes above which a release is refused.
 
+    Returns:
+        The release, and the registry it was found in (None for a folder of its own).
+
     Raises:
         ReleaseError: Neither, or the release was altered.
     """
     folder = Path(path).resolve()
     if (folder / "manifest.json").is_file():
-        return read_release(folder, limits=limits)
+        return read_release(folder, limits=limits), None
     if (folder / "releases").is_dir():
-        return Registry(folder).resolve(name, limits=limits)
-    missing = "does not exist" if not folder.exists() else "holds neither"
+        return Registry(folder).resolve(name, limits=limits), folder
+    found = "holds neither" if folder.exists() else "does not exist"
     raise ReleaseError(
-        f"expected a release (a folder with manifest.json) or a registry (a folder with "
-        f"releases/), but {folder} {missing}"
+        "expected a release (a folder with manifest.json) or a registry (a folder with "
+        f"releases/), but {folder} {found}"
     )
 
 

@@ -72,7 +72,7 @@ class Limits:
     total: int = 64 * _GIB
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Release:
     """A release that was checked and can be read.
 
@@ -102,6 +102,10 @@ class Release:
     def notes(self) -> dict[str, Any]:
         """What the writer noted about the release."""
         return dict(self.manifest["notes"])
+
+    def __repr__(self) -> str:
+        alias = f", {self.alias}" if self.alias else ""
+        return f"Release({str(self.path)!r}: {self.version}{alias})"
 
     def __contains__(self, name: object) -> bool:
         """Say whether the release has a file, or a folder of files, of this name."""

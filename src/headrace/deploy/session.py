@@ -47,7 +47,7 @@ def open_session(data: bytes, *, name: str = "model.onnx", threads: int = 1) -> 
     """
     import onnxruntime
 
-    if not isinstance(threads, int) or threads < 1:
+    if threads < 1:
         raise SettingError(f"threads must be a whole number from 1, received {threads!r}")
     check_graph(data, name)
     options = onnxruntime.SessionOptions()

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec
 
-__all__ = ["BASELINES", "baselines", "constant", "gradient_boosting"]
+__all__ = ["BASELINES", "baselines", "dummy", "gradient_boosting"]
 
-BASELINES: tuple[str, ...] = ("constant", "gradient_boosting")
+BASELINES: tuple[str, ...] = ("dummy", "gradient_boosting")
 """The baselines of an evaluation, by name."""
 
 _MOST_CATEGORIES = 255
@@ -60,8 +60,8 @@ def baselines(
         >>> target = TargetSpec("bought", "binary", classes=("no", "yes"))
         >>> labels = np.array([0, 1, 1, 1])
         >>> answers = baselines(
-        ...     target, FeatureSpec(("age",)), rows, labels, rows, names=["constant"])
-        >>> answers["constant"].tolist()
+        ...     target, FeatureSpec(("age",)), rows, labels, rows, names=["dummy"])
+        >>> answers["dummy"].tolist()
         [[0.75], [0.75], [0.75], [0.75]]
     """
     for name in names:
@@ -70,8 +70,8 @@ def baselines(
             hint = f"; perhaps {close!r} is meant" if close else ""
             raise SettingError(f"the baselines are {', '.join(BASELINES)}, received {name!r}{hint}")
     outputs = {}
-    if "constant" in names:
-        outputs["constant"] = constant(target, y_train, rows=len(test))
+    if "dummy" in names:
+        outputs["dummy"] = dummy(target, y_train, rows=len(test))
     if "gradient_boosting" in names:
         outputs["gradient_boosting"] = gradient_boosting(
             target, features, train, y_train, test, seed=seed
@@ -79,7 +79,7 @@ def baselines(
     return {name: outputs[name] for name in names}
 
 
-def constant(target: TargetSpec, y_train: NDArray[Any], *, rows: int) -> NDArray[np.float64]:
+def dummy(target: TargetSpec, y_train: NDArray[Any], *, rows: int) -> NDArray[np.float64]:
     """Answer the same for every row: the class shares or the mean of the training rows.
 
     Args:

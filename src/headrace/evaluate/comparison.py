@@ -66,7 +66,7 @@ class Comparison:
         figures = (
             f"{self.metric} {self.value:.4g} against {self.reference:.4g}, "
             f"difference {self.difference:+.4g} "
-            f"({self.confidence:.4g} interval {self.low:+.4g} to {self.high:+.4g})"
+            f"({100 * self.confidence:.4g} % interval {self.low:+.4g} to {self.high:+.4g})"
         )
         note = f"; {self.note}" if self.note else ""
         return f"{_PHRASES[self.verdict].format(name=name)}: {figures}{note}."
@@ -204,9 +204,13 @@ def _interval(difference: Resampled, measure: Measure, confidence: float) -> Int
 
 
 def _verdict(interval: Interval, measure: Measure, smallest_effect: float) -> Verdict:
-    ends = (interval.low, interval.high) if measure.higher_is_better else (
-        -interval.high,
-        -interval.low,
+    ends = (
+        (interval.low, interval.high)
+        if measure.higher_is_better
+        else (
+            -interval.high,
+            -interval.low,
+        )
     )
     if ends[0] > smallest_effect:
         return "better"

@@ -24,9 +24,7 @@ def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.f
     return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)
 
 
-def weighted_mean(
-    values: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def weighted_mean(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Answer the mean of row values (rows,) for each weighting (resamples, rows)."""
     return ratio(weights @ values, weights.sum(axis=1))
 

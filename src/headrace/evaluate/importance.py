@@ -140,18 +140,17 @@ def permutation_importance(
     truth, scores = check_scores(task, np.asarray(y_true)[rows], predict(frame))
     orders = np.stack([random.permutation(len(frame)) for _ in range(repeats)])
     found = []
-    base = float("nan")
     with bar("importance", len(chosen)) as progress:
         for name in chosen:
             shuffled = _predict_shuffled(predict, frame, name, orders)
             outputs = [scores, *[check_scores(task, truth, one)[1] for one in shuffled]]
             kernels = [measure.prepare(truth, output) for output in outputs]
             whole, *worse = resample(kernels, len(truth), resamples=resamples, seed=seed)
-            base = whole.value
             found.append(_column(name, whole, worse, measure, confidence))
             progress.advance(note=name)
     found.sort(key=lambda one: -one.drop)
-    return Importance(measure.name, base, tuple(found), confidence, len(frame), repeats)
+    value = measure(truth, scores)
+    return Importance(measure.name, value, tuple(found), confidence, len(frame), repeats)
 
 
 def _check_columns(

@@ -215,14 +215,12 @@ def resample(
         raise SettingError(f"resamples must be {_FEWEST_DRAWS} or more, received {resamples}")
     whole = np.ones((1, rows))
     values = [float(kernel(whole)[0]) for kernel in kernels]
-    groups = min(rows, _GROUPS)
+    groups = min(rows, _GROUPS) if rows > 1 else 0
     with bar("resampling", resamples + groups) as progress:
         draws = _apply(kernels, drawn_weights(rows, resamples, seed), progress)
         left_out = _apply(kernels, _weights_without_groups(rows, groups, seed), progress)
     counts = deciding or [rows] * len(kernels)
-    return [
-        Resampled(*parts) for parts in zip(values, draws, left_out, counts, strict=True)
-    ]
+    return [Resampled(*parts) for parts in zip(values, draws, left_out, counts, strict=True)]
 
 
 def drawn_weights(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
@@ -275,7 +273,7 @@ def _apply(
     kernels: Sequence[Kernel], blocks: Iterator[NDArray[np.float64]], progress: Bar
 ) -> NDArray[np.float64]:
     """Answer (metrics, weightings)."""
-    parts = []
+    parts = [np.empty((len(kernels), 0))]
     for weights in blocks:
         parts.append(np.stack([kernel(weights) for kernel in kernels]))
         progress.advance(len(weights))

@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from headrace.model.target import Task
 
-__all__ = ["PRIMARY", "Kernel", "Measure", "Prepare", "Score", "find", "measures", "register", "unregister"]
+__all__ = [
+    "PRIMARY",
+    "Formula",
+    "Kernel",
+    "Measure",
+    "Prepare",
+    "Score",
+    "find",
+    "measures",
+    "register",
+    "unregister",
+]
 
 Score: TypeAlias = Callable[[NDArray[Any], NDArray[Any], NDArray[np.float64]], float]
 """A metric as a user writes it: (y_true, output, weight) -> one number."""
@@ -203,4 +214,3 @@ def find(metrics: Sequence[str | Measure], task: Task) -> tuple[Measure, ...]:
             )
         found.append(measure)
     return tuple(found)
-

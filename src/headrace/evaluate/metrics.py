@@ -45,7 +45,7 @@ def predicted_class(output: NDArray[Any]) -> NDArray[np.intp]:
     """
     if output.ndim == 1:
         return (output > 0.5).astype(np.intp)
-    return np.argmax(output, axis=1)
+    return np.asarray(np.argmax(output, axis=1), dtype=np.intp)
 
 
 def _mean_of(loss: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]) -> Prepare:
@@ -60,7 +60,7 @@ def _mean_of(loss: Callable[[NDArray[Any], NDArray[Any]], NDArray[np.float64]]) 
 
 
 def _hits(y_true: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
-    return (predicted_class(output) == y_true).astype(np.float64)
+    return np.asarray(predicted_class(output) == y_true, dtype=np.float64)
 
 
 def _accuracy_interval(
@@ -170,11 +170,8 @@ def _log_loss(y_true: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]
         likelihood = np.where(y_true == 1, output, 1 - output)
     else:
         likelihood = output[np.arange(len(output)), y_true.astype(np.intp)]
-    return -np.log(np.clip(likelihood.astype(np.float64), smallest, 1 - smallest))
-
-
-def _brier(y_true: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
-    return (output.astype(np.float64) - y_true) ** 2
+    possible = np.clip(np.asarray(likelihood, dtype=np.float64), smallest, 1 - smallest)
+    return np.asarray(-np.log(possible), dtype=np.float64)
 
 
 def _roc_auc(y_true: NDArray[Any], output: NDArray[Any]) -> Kernel:
@@ -201,11 +198,11 @@ def _roc_auc_of_classes(y_true: NDArray[Any], output: NDArray[Any]) -> Kernel:
 
 
 def _squares(y_true: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
-    return (y_true.astype(np.float64) - output) ** 2
+    return np.asarray(_distances(y_true, output) ** 2, dtype=np.float64)
 
 
 def _distances(y_true: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
-    return np.abs(y_true.astype(np.float64) - output)
+    return np.abs(np.asarray(y_true, dtype=np.float64) - np.asarray(output, dtype=np.float64))
 
 
 def _rmse(y_true: NDArray[Any], output: NDArray[Any]) -> Kernel:
@@ -274,16 +271,12 @@ BUILT_IN: tuple[Measure, ...] = (
     _share("roc_auc", _CLASSES, _roc_auc, ranks=True),
     _share("average_precision", _BINARY, _average_precision, undefined=_NO_POSITIVE, ranks=True),
     Measure("log_loss", _CLASSES, False, _mean_of(_log_loss), 0.0),
-    Measure("brier", _BINARY, False, _mean_of(_brier), 0.0, 1.0),
+    Measure("brier", _BINARY, False, _mean_of(_squares), 0.0, 1.0),
     _share("accuracy", _CLASSES, _mean_of(_hits), formula=_accuracy_interval),
-    _share(
-        "balanced_accuracy", _CLASSES, _balanced_accuracy, formula=_balanced_accuracy_interval
-    ),
+    _share("balanced_accuracy", _CLASSES, _balanced_accuracy, formula=_balanced_accuracy_interval),
     _share("f1", _BINARY, _f1, undefined=_NOTHING_POSITIVE, formula=_f1_interval),
     _share("f1_macro", _MULTICLASS, _f1_macro),
-    _share(
-        "precision", _BINARY, _precision, undefined=_NONE_FOUND, formula=_precision_interval
-    ),
+    _share("precision", _BINARY, _precision, undefined=_NONE_FOUND, formula=_precision_interval),
     _share("recall", _BINARY, _recall, undefined=_NO_POSITIVE, formula=_recall_interval),
     Measure("rmse", _REGRESSION, False, _rmse, 0.0),
     Measure("mae", _REGRESSION, False, _mean_of(_distances), 0.0),

@@ -55,7 +55,7 @@ def mean_of_shares(
     Example:
         >>> low, high = mean_of_shares(np.array([8, 30]), np.array([10, 60]), 0.95)
         >>> round(low, 3), round(high, 3)
-        (0.49, 0.753)
+        (0.483, 0.744)
     """
     tried = [(s, n) for s, n in zip(successes, trials, strict=True) if n > 0]
     if not tried:

@@ -79,4 +79,3 @@ def _running_sums(weights: NDArray[np.float64]) -> NDArray[np.float64]:
     sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
     np.cumsum(weights, axis=1, out=sums[:, 1:])
     return sums
-

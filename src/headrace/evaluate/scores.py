@@ -107,9 +107,7 @@ def _truth_problems(task: Task, truth: NDArray[Any], scores: NDArray[Any]) -> li
         return _first(~np.isfinite(truth), truth, "the true value must be a finite number")
     classes = scores.shape[1] if scores.ndim == 2 else 2
     known = np.isin(truth, np.arange(classes))
-    return _first(
-        ~known, truth, f"the true value must be a class index from 0 to {classes - 1}"
-    )
+    return _first(~known, truth, f"the true value must be a class index from 0 to {classes - 1}")
 
 
 def _score_problems(task: Task, scores: NDArray[Any], name: str) -> list[Problem]:

@@ -11,7 +11,7 @@ import polars as pl
 from headrace.data.schema import MISSING_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 

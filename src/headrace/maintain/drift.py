@@ -219,7 +219,10 @@ def drift(
     Raises:
         SettingError: A rate that is not between 0 and 1.
     """
-    for name, value in (("false_alarm_rate", false_alarm_rate), ("smallest_effect", smallest_effect)):
+    for name, value in (
+        ("false_alarm_rate", false_alarm_rate),
+        ("smallest_effect", smallest_effect),
+    ):
         if not 0 <= value < 1:
             raise SettingError(f"{name} must be at least 0 and under 1, received {value!r}")
     start = time.perf_counter()
@@ -263,9 +266,7 @@ def _unseen(column: Counted) -> DriftTest | None:
 
 
 def _range(column: Counted) -> DriftTest | None:
-    outcome = twosample.beyond(
-        column.below, column.above, column.reference_present, column.present
-    )
+    outcome = twosample.beyond(column.below, column.above, column.reference_present, column.present)
     return _outside("range", outcome, column, column.below + column.above)
 
 

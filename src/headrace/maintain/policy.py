@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from headrace.errors import SettingError, nearest
+from headrace.maintain.score import in_figures
 from headrace.maintain.wording import listing, percent, plural
 
 if TYPE_CHECKING:
@@ -13,9 +14,9 @@ if TYPE_CHECKING:
 
     from headrace.maintain.drift import DriftReport
     from headrace.maintain.quality import QualityReport
-    from headrace.maintain.score import Score
+    from headrace.maintain.score import Score, Verdict
 
-__all__ = ["Action", "Decision", "Policy", "Verdict", "decide", "judge"]
+__all__ = ["Action", "Decision", "Evidence", "Policy", "decide", "judge"]
 
 Action = Literal["keep", "retrain", "promote", "rollback"]
 """What is done: nothing, train a challenger, put it in place, or go back to the last release."""
@@ -25,17 +26,6 @@ Trigger = Literal["drift", "score"]
 
 Gate = Literal["latest", "random"]
 """Which labelled rows judge a challenger: those that came last, or any."""
-
-
-class Verdict(Protocol):
-    """A paired comparison of two models on the same rows, as far as a decision needs it."""
-
-    @property
-    def verdict(self) -> str:
-        """"better", "worse" or "not enough data to tell": the first model against the second."""
-
-    def summary(self) -> str:
-        """The comparison as text, with its figures."""
 
 
 @dataclass(frozen=True)
@@ -145,20 +135,11 @@ class Decision:
         return {"action": self.action, "reasons": list(self.reasons)}
 
 
-def decide(
-    policy: Policy,
-    *,
-    drift: DriftReport,
-    quality: QualityReport,
-    labels: int = 0,
-    score: Score | None = None,
-    deployed: Score | None = None,
-    previous: Verdict | None = None,
-) -> Decision:
-    """Decide on the deployed model from what the new rows show: keep, retrain or roll back.
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of the deployed model when it is judged.
 
-    Args:
-        policy: The rules.
+    Attributes:
         drift: The new rows against the reference.
         quality: What is wrong with the new rows.
         labels: New rows whose label is known.
@@ -166,111 +147,122 @@ def decide(
         deployed: Its score when it was deployed.
         previous: The champion against the release before it, on the same labelled rows; its
             verdict "worse" means that the champion is worse.
+    """
+
+    drift: DriftReport
+    quality: QualityReport
+    labels: int = 0
+    score: Score | None = None
+    deployed: Score | None = None
+    previous: Verdict | None = None
+
+
+def decide(policy: Policy, evidence: Evidence) -> Decision:
+    """Decide on the deployed model from what the new rows show: keep, retrain or roll back.
+
+    Args:
+        policy: The rules.
+        evidence: What is known.
 
     Returns:
         The decision; every fact that was looked at is among the reasons.
     """
-    if not drift.rows:
+    if not evidence.drift.rows:
         return Decision("keep", ("no rows came, so there is nothing to judge",))
-    facts = _facts(policy, drift, quality, labels, score, deployed)
-    if previous is not None and previous.verdict == "worse" and _rolls_back(policy, labels):
-        reason = f"the release before it does better on the same {plural(labels, 'row')}"
-        return Decision("rollback", (f"{reason}: {previous.summary()}", *facts))
-    triggers = _triggers(policy, drift, labels, score, deployed)
+    facts = [_score_fact(policy, evidence), _drift_fact(policy, evidence.drift)]
+    facts += [evidence.quality.sentence()] if evidence.quality.findings else []
+    if _rolls_back(policy, evidence):
+        return Decision("rollback", (_rollback_fact(evidence), *facts))
+    triggers = _triggers(policy, evidence)
+    others = [fact for fact in facts if fact not in triggers]
     if not triggers:
         return Decision("keep", tuple(facts))
-    hindrance = _hindrance(policy, quality, labels)
+    hindrance = _hindrance(policy, evidence)
     if hindrance:
-        return Decision("keep", (hindrance, *triggers, *_others(facts, triggers)))
-    return Decision("retrain", (*triggers, *_others(facts, triggers)))
+        return Decision("keep", (hindrance, *triggers, *others))
+    return Decision("retrain", (*triggers, *others))
 
 
-def judge(policy: Policy, challenger: Verdict, *, rows: int) -> Decision:
+def judge(challenger: Verdict, *, rows: int) -> Decision:
     """Decide on a challenger after its paired comparison with the champion: promote or keep.
 
     Args:
-        policy: The rules.
         challenger: The challenger against the champion on rows that neither was trained on.
         rows: How many rows that were.
 
     Example:
-        >>> class Draw:
-        ...     verdict = "not enough data to tell"
-        ...     summary = lambda self: "roc_auc +0.001 (-0.010 to +0.012)"
-        >>> print(judge(Policy(), Draw(), rows=300))
+        >>> from types import SimpleNamespace
+        >>> draw = SimpleNamespace(
+        ...     verdict="not enough data to tell", metric="roc_auc", value=0.91, reference=0.909,
+        ...     difference=0.001, low=-0.01, high=0.012,
+        ... )
+        >>> print(judge(draw, rows=300))
         keep: the retrained model is not proven better on 300 rows kept for judging: roc_auc \
-+0.001 (-0.010 to +0.012)
+0.91 against 0.909, difference +0.001 (-0.01 to +0.012)
     """
     proven = {"better": "proves better", "worse": "proves worse"}
     verdict = proven.get(challenger.verdict, "is not proven better")
-    reason = (
-        f"the retrained model {verdict} on {plural(rows, 'row')} kept for judging: "
-        f"{challenger.summary()}"
-    )
+    there = f"{plural(rows, 'row')} kept for judging"
+    reason = f"the retrained model {verdict} on {there}: {in_figures(challenger)}"
     return Decision("promote" if challenger.verdict == "better" else "keep", (reason,))
-
-
-def _facts(
-    policy: Policy,
-    drift: DriftReport,
-    quality: QualityReport,
-    labels: int,
-    score: Score | None,
-    deployed: Score | None,
-) -> list[str]:
-    facts = [_score_fact(policy, labels, score, deployed), _drift_fact(policy, drift)]
-    return facts + ([quality.sentence()] if quality.findings else [])
 
 
 def _drift_fact(policy: Policy, drift: DriftReport) -> str:
     few = drift.rows < policy.min_rows
-    note = f", too few to act on ({policy.min_rows:,} are)" if few and drift.alarmed else ""
+    note = f", too few to act on ({policy.min_rows:,} are needed)" if few and drift.alarmed else ""
     return drift.sentence() + note
 
 
-def _score_fact(policy: Policy, labels: int, score: Score | None, deployed: Score | None) -> str:
-    if score is None:
+def _score_fact(policy: Policy, evidence: Evidence) -> str:
+    if evidence.score is None:
         return "no labels, so the score is not known"
-    if deployed is None:
-        return f"{score} on {plural(labels, 'labelled row')}; no score was recorded at deployment"
-    there = f"{score} on {plural(labels, 'labelled row')}, {deployed} at deployment"
-    if labels < policy.min_labels:
+    there = f"{evidence.score} on {plural(evidence.labels, 'labelled row')}"
+    if evidence.deployed is None:
+        return f"{there}; no score was recorded at deployment"
+    there = f"{there}, {evidence.deployed} at deployment"
+    if evidence.labels < policy.min_labels:
         return f"{there}; under {policy.min_labels:,} labels this is not judged"
-    allowed = percent(policy.allowed_drop)
-    if score.worse_than(deployed, allowed=policy.allowed_drop):
-        return f"{there}: proven worse by more than the allowed {allowed}"
-    return f"{there}: not proven worse by more than the allowed {allowed}"
+    proven = "proven" if _has_dropped(policy, evidence) else "not proven"
+    return f"{there}: {proven} worse by more than the allowed {percent(policy.allowed_drop)}"
 
 
-def _triggers(
-    policy: Policy, drift: DriftReport, labels: int, score: Score | None, deployed: Score | None
-) -> list[str]:
-    found = []
-    judged = score is not None and deployed is not None and labels >= policy.min_labels
-    if "score" in policy.retrain_on and judged and score and deployed:
-        if score.worse_than(deployed, allowed=policy.allowed_drop):
-            found.append(_score_fact(policy, labels, score, deployed))
+def _has_dropped(policy: Policy, evidence: Evidence) -> bool:
+    score, deployed = evidence.score, evidence.deployed
+    if score is None or deployed is None or evidence.labels < policy.min_labels:
+        return False
+    return score.worse_than(deployed, allowed=policy.allowed_drop)
+
+
+def _triggers(policy: Policy, evidence: Evidence) -> list[str]:
+    drift, found = evidence.drift, []
+    if "score" in policy.retrain_on and _has_dropped(policy, evidence):
+        found.append(_score_fact(policy, evidence))
     if "drift" in policy.retrain_on and drift.alarmed and drift.rows >= policy.min_rows:
         found.append(_drift_fact(policy, drift))
     return found
 
 
-def _hindrance(policy: Policy, quality: QualityReport, labels: int) -> str | None:
-    if quality.errors and policy.stop_on_errors:
-        broken = listing([finding.column or "rows" for finding in quality.errors])
+def _hindrance(policy: Policy, evidence: Evidence) -> str | None:
+    errors = evidence.quality.errors
+    if errors and policy.stop_on_errors:
+        broken = listing([finding.column or "rows" for finding in errors])
         return f"not retrained, because the data itself is broken ({broken}): repair the source"
-    if labels < policy.min_labels:
-        there = plural(labels, "label")
-        return f"not retrained, because there are {there} and {policy.min_labels:,} are needed"
+    if evidence.labels < policy.min_labels:
+        there = f"{evidence.labels:,} of the {policy.min_labels:,} labels that it needs"
+        return f"not retrained, because there are {there}"
     return None
 
 
-def _rolls_back(policy: Policy, labels: int) -> bool:
-    return policy.rollback and labels >= policy.min_labels
+def _rolls_back(policy: Policy, evidence: Evidence) -> bool:
+    previous = evidence.previous
+    enough = evidence.labels >= policy.min_labels
+    return policy.rollback and enough and previous is not None and previous.verdict == "worse"
 
 
-def _others(facts: list[str], told: list[str]) -> list[str]:
-    return [fact for fact in facts if fact not in told]
+def _rollback_fact(evidence: Evidence) -> str:
+    there = f"the same {plural(evidence.labels, 'labelled row')}"
+    figures = in_figures(evidence.previous) if evidence.previous else ""
+    return f"the champion does worse than the release before it on {there}: {figures}"
 
 
 def _check_share(name: str, value: float) -> None:

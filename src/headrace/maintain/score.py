@@ -4,14 +4,73 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.maintain.wording import figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["Score"]
+__all__ = ["Measured", "Score", "Verdict", "in_figures"]
+
+
+class Measured(Protocol):
+    """A metric with its interval, as an evaluation answers it."""
+
+    @property
+    def name(self) -> str:
+        """Which metric."""
+
+    @property
+    def value(self) -> float:
+        """Its value."""
+
+    @property
+    def low(self) -> float:
+        """Lower end of its interval."""
+
+    @property
+    def high(self) -> float:
+        """Upper end of its interval."""
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether a larger value is a better one."""
+
+
+class Verdict(Protocol):
+    """A paired comparison of two models on the same rows, as far as a decision needs it."""
+
+    @property
+    def verdict(self) -> str:
+        """The first against the second: "better", "worse", or else for not proven."""
+
+    @property
+    def metric(self) -> str:
+        """Which metric was compared."""
+
+    @property
+    def value(self) -> float:
+        """The metric of the first model."""
+
+    @property
+    def reference(self) -> float:
+        """The metric of the second model."""
+
+    @property
+    def difference(self) -> float:
+        """Their difference."""
+
+    @property
+    def low(self) -> float:
+        """Lower end of the interval of the difference."""
+
+    @property
+    def high(self) -> float:
+        """Upper end of the interval of the difference."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as plain values."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +130,18 @@ class Score:
         return asdict(self)
 
     @classmethod
+    def of(cls, metric: Measured, rows: int) -> Score:
+        """Make the score of a metric of an evaluation.
+
+        Args:
+            metric: The metric that decides.
+            rows: The rows that were evaluated.
+        """
+        return cls(
+            metric.name, metric.value, metric.low, metric.high, rows, metric.higher_is_better
+        )
+
+    @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Score:
         """Make the score that `to_dict` described.
 
@@ -80,3 +151,16 @@ class Score:
             True
         """
         return cls(**values)
+
+
+def in_figures(verdict: Verdict) -> str:
+    """Write the figures of a paired comparison."""
+    return (
+        f"{verdict.metric} {figure(verdict.value)} against {figure(verdict.reference)}, "
+        f"difference {_signed(verdict.difference)} "
+        f"({_signed(verdict.low)} to {_signed(verdict.high)})"
+    )
+
+
+def _signed(value: float) -> str:
+    return f"+{figure(value)}" if value >= 0 else figure(value)

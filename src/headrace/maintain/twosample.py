@@ -93,7 +93,7 @@ def same_distribution(reference: Floats, current: Floats) -> Outcome | None:
         current: New rows in each cell, shape (cells,).
 
     Returns:
-        The divergence and its p-value; None with fewer than two cells.
+        The divergence and its p-value; None with fewer than two cells, or with empty ones.
 
     Example:
         >>> outcome = same_distribution(np.array([500.0, 300, 200]), np.array([50.0, 30, 20]))
@@ -102,10 +102,10 @@ def same_distribution(reference: Floats, current: Floats) -> Outcome | None:
     """
     from scipy.special import gammaincc
 
-    if len(reference) < 2:
-        return None
     rows, new_rows = reference.sum(), current.sum()
     pooled = reference + current
+    if len(pooled) < 2 or not rows or not new_rows or not pooled.all():
+        return None
     expected = np.outer([rows, new_rows], pooled / (rows + new_rows))
     statistic = _divergence(np.stack([reference, current]), expected)
     if len(reference) == 2:
@@ -128,7 +128,7 @@ def same_level(reference: Floats, current: Floats) -> Outcome | None:
     Example:
         >>> outcome = same_level(np.array([100.0, 100, 100]), np.array([0.0, 10, 40]))
         >>> print(f"{outcome.statistic:.1f}")
-        5.9
+        6.4
     """
     ranks = _centred_ranks(reference + current)
     return _linear(ranks, reference, current)
@@ -148,7 +148,7 @@ def same_spread(reference: Floats, current: Floats) -> Outcome | None:
     Example:
         >>> outcome = same_spread(np.array([100.0, 100, 100]), np.array([30.0, 0, 30]))
         >>> print(f"{outcome.statistic:.1f}")
-        5.1
+        5.3
     """
     pooled = reference + current
     if np.count_nonzero(pooled) < 3:
@@ -207,7 +207,7 @@ def unseen(pooled: Floats, rows_unseen: int, rows: int, new_rows: int) -> Outcom
     Example:
         >>> rare = np.array([1.0, 1, 1, 1, 1, 2_000, 3_000])
         >>> print(f"{unseen(rare, 2, rows=4_905, new_rows=100).p_value:.1e}")
-        3.3e-02
+        1.1e-02
     """
     if not rows or not new_rows:
         return None
@@ -309,7 +309,7 @@ def _divergence(observed: Floats, expected: Floats) -> float:
 
 def _centred_ranks(pooled: Floats) -> Floats:
     """Answer the middle rank of every cell, scaled to -1/2 … 1/2, with mean 0 over the rows."""
-    rows = pooled.sum()
+    rows = max(pooled.sum(), 1.0)
     return np.asarray((np.cumsum(pooled) - pooled / 2) / rows - 0.5)
 
 

@@ -12,13 +12,13 @@ def percent(share: float) -> str:
     """Write a share as a percentage, with as many digits as matter.
 
     Example:
-        >>> percent(0.5), percent(0.0123), percent(0.00004), percent(0)
-        ('50 %', '1.2 %', '<0.1 %', '0 %')
+        >>> percent(0.5), percent(0.01), percent(0.0123), percent(0.00004), percent(0)
+        ('50 %', '1 %', '1.2 %', '<0.1 %', '0 %')
     """
     if 0 < share < 0.0005:
         return "<0.1 %"
     digits = 1 if 0 < share < 0.0995 or 0.9005 < share < 1 else 0
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * share:.{digits}f}".removesuffix(".0") + " %"
 
 
 def figure(value: float) -> str:
@@ -42,6 +42,8 @@ def moment(microseconds: float) -> str:
         >>> moment(1_700_000_000_000_000)
         '2023-11-14 22:13'
     """
+    if math.isnan(microseconds):
+        return "?"
     try:
         when = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
     except OverflowError:

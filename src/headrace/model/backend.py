@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["keras", "tensorflow"]
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
-_CHATTER = re.compile(rb"^([IW]\d{4} |WARNING: All log messages before absl)")
+_CHATTER = re.compile(
+    rb"^([IW]\d{4} |WARNING: All log messages before absl|E\d{4} .* cuda_platform\.cc.* cuInit)"
+)
 """Notes about CPU features and missing GPUs, written before any log level is obeyed."""
 
 
@@ -37,6 +39,8 @@ def tensorflow() -> Any:
     os.environ[_LEVEL] = "2"
     with _without_chatter():
         import tensorflow as module
+
+        module.config.list_physical_devices()  # where there is no GPU, that is told here
     return module
 
 

@@ -1,70 +1,61 @@
-"""Edges of the bins in which the number columns are embedded, learnt from the training rows."""
+"""Edges of the bins in which number columns are embedded, learnt from the training rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headrace.errors import SettingError
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from headrace.model.target import Task
-
-__all__ = ["Bins", "find_edges"]
-
-Bins = Literal["quantile", "mix", "tree"]
+__all__ = ["find_edges"]
 
 _NARROWEST = 1e-4
-"""Bins narrower than this share of the column's range are joined: they would make steep slopes."""
+"""Edges closer than this share of a column's range are one: else slopes would be too steep."""
 
 
-def find_edges(
-    numbers: NDArray[np.float32],
-    target: NDArray[np.generic],
-    *,
-    task: Task,
-    kind: Bins,
-    count: int,
-    least: int,
-    seed: int,
-) -> list[NDArray[np.float32]]:
-    edges = []
-    for column in numbers.T:
-        inner = _inner(column, target, task, kind, count, least, seed)
-        edges.append(_joined(column, inner))
-    return edges
+def find_edges(numbers: NDArray[np.float32], *, most: int) -> list[NDArray[np.float32]]:
+    """Answer the edges of the bins of each column.
+
+    Half of the edges are quantiles of the rows, so that each bin has its share of them; the other
+    half are quantiles of the *distinct* values. A column that is 0 in nine rows of ten has almost
+    all its quantiles at 0: there the second half finds the values that matter.
+
+    Args:
+        numbers: (rows, columns), finite, at least one row.
+        most: The most bins of a column, 2 or more.
+
+    Returns:
+        For each column strictly increasing edges from its least to its greatest value, at least
+        two. A column that does not vary gets one bin that begins at its value.
+
+    Example:
+        >>> column = np.array([[0], [0], [0], [0], [1], [5]], dtype=np.float32)
+        >>> find_edges(column, most=4)[0].tolist()
+        [0.0, 1.0, 5.0]
+    """
+    return [_edges(np.asarray(column, dtype=np.float64), most) for column in numbers.T]
 
 
-def _inner(column, target, task, kind, count, least, seed):
-    if kind == "quantile":
-        return np.quantile(column, np.linspace(0, 1, count + 1))
-    if kind == "mix":
-        half = np.linspace(0, 1, count // 2 + 1)
-        return np.concatenate([np.quantile(column, half), np.quantile(np.unique(column), half)])
-    if kind == "tree":
-        from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-
-        tree_class = DecisionTreeRegressor if task == "regression" else DecisionTreeClassifier
-        tree = tree_class(max_leaf_nodes=count, min_samples_leaf=least, random_state=seed)
-        tree.fit(column[:, None], target)
-        return tree.tree_.threshold[tree.tree_.feature >= 0]
-    raise SettingError(kind)
-
-
-def _joined(column, inner):
-    low, high = float(column.min()), float(column.max())
+def _edges(column: NDArray[np.float64], most: int) -> NDArray[np.float32]:
+    low, high = column.min(), column.max()
     if low == high:
         return np.asarray([low, low + 1], dtype=np.float32)
-    edges = np.unique(np.concatenate([[low], inner, [high]]).astype(np.float32))
+    inner = _between(column, most // 2), _between(np.unique(column), most - most // 2)
+    edges = np.unique(np.concatenate([[low], *inner, [high]]).astype(np.float32))
+    return _apart(edges, _NARROWEST * (edges[-1] - edges[0]))
+
+
+def _between(values: NDArray[np.float64], parts: int) -> NDArray[np.float64]:
+    """Answer the quantiles that cut sorted values into parts of equal size, the ends left out."""
+    return np.quantile(values, np.arange(1, parts) / parts, method="nearest")
+
+
+def _apart(edges: NDArray[np.float32], least: float) -> NDArray[np.float32]:
+    """Answer the edges without those that lie too close behind another; the ends stay."""
     kept = [edges[0]]
-    for edge in edges[1:]:
-        if edge - kept[-1] >= _NARROWEST * (high - low):
+    for edge in edges[1:-1]:
+        if edge - kept[-1] >= least and edges[-1] - edge >= least:
             kept.append(edge)
-    if len(kept) == 1:
-        kept.append(edges[-1])
-    return np.asarray(kept, dtype=np.float32)
+    return np.asarray([*kept, edges[-1]], dtype=np.float32)

@@ -171,20 +171,25 @@ class OneHot(keras.layers.Layer):  # type: ignore[misc]
     Shapes: (B, C) int32 to (B, sum of the cardinalities) float32.
 
     Args:
-        cardinalities: The number of codes of each column.
+        cardinalities: The number of codes of each column that is used.
+        columns: Which columns of the input are used; None for all, in order.
     """
 
-    def __init__(self, cardinalities: Sequence[int], **kwargs: Any) -> None:
+    def __init__(
+        self, cardinalities: Sequence[int], columns: Sequence[int] | None = None, **kwargs: Any
+    ) -> None:
         """Store the sizes."""
         super().__init__(**kwargs)
         self.cardinalities = [int(size) for size in cardinalities]
-        self.column = np.repeat(np.arange(len(self.cardinalities)), self.cardinalities)
-        self.code = np.concatenate([np.arange(size) for size in self.cardinalities])
+        self.columns = _columns(columns, self.cardinalities)
+        # For each output the column it looks at, and the code it stands for.
+        self._column = np.repeat(self.columns, self.cardinalities).astype(np.int32)
+        self._code = np.concatenate([np.arange(size) for size in self.cardinalities]).astype("int32")
 
     def call(self, inputs: Any) -> Any:
         """Compare the code of each output's column with the code it stands for."""
-        spread = ops.take(inputs, self.column.astype(np.int32), axis=1)
-        return ops.cast(ops.equal(spread, self.code.astype(np.int32)), self.compute_dtype)
+        spread = ops.take(inputs, self._column, axis=1)
+        return ops.cast(ops.equal(spread, self._code), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         """Answer (B, sum of the cardinalities)."""
@@ -192,26 +197,36 @@ class OneHot(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         """Answer the sizes."""
-        return {**super().get_config(), "cardinalities": self.cardinalities}
+        config = {"cardinalities": self.cardinalities, "columns": self.columns}
+        return {**super().get_config(), **config}
 
 
 @_register
 class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
     """Look up a trained vector for each category code; all columns share one table.
 
-    Shapes: (B, C) int32 to (B, C * D).
+    Shapes: (B, C) int32 to (B, used columns * D).
 
     Args:
-        cardinalities: The number of codes of each column.
+        cardinalities: The number of codes of each column that is used.
         width: D, the length of a vector.
+        columns: Which columns of the input are used; None for all, in order.
     """
 
-    def __init__(self, cardinalities: Sequence[int], width: int, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        width: int,
+        columns: Sequence[int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Store the sizes."""
         super().__init__(**kwargs)
         self.cardinalities = [int(size) for size in cardinalities]
+        self.columns = _columns(columns, self.cardinalities)
         self.width = width
-        self.first = np.concatenate([[0], np.cumsum(self.cardinalities)[:-1]]).astype(np.int32)
+        # Where the part of each column begins in the table.
+        self._first = np.cumsum([0, *self.cardinalities[:-1]]).astype(np.int32)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the table, one part a column."""
@@ -224,16 +239,21 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
 
     def call(self, inputs: Any) -> Any:
         """Look up the vectors."""
-        vectors = ops.take(self.table, inputs + self.first, axis=0)
-        return ops.reshape(vectors, (-1, len(self.cardinalities) * self.width))
+        used = ops.take(inputs, np.asarray(self.columns, dtype=np.int32), axis=1)
+        vectors = ops.take(self.table, used + self._first, axis=0)
+        return ops.reshape(vectors, (-1, len(self.columns) * self.width))
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
-        """Answer (B, C * D)."""
-        return (input_shape[0], len(self.cardinalities) * self.width)
+        """Answer (B, used columns * D)."""
+        return (input_shape[0], len(self.columns) * self.width)
 
     def get_config(self) -> dict[str, Any]:
         """Answer the sizes."""
-        config = {"cardinalities": self.cardinalities, "width": self.width}
+        config = {
+            "cardinalities": self.cardinalities,
+            "width": self.width,
+            "columns": self.columns,
+        }
         return {**super().get_config(), **config}
 
 
@@ -339,3 +359,8 @@ class MemberMean(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Answer (B, M), the shape outside of training."""
         return (input_shape[0], input_shape[-1])
+
+
+def _columns(columns: Sequence[int] | None, cardinalities: list[int]) -> list[int]:
+    used = range(len(cardinalities)) if columns is None else columns
+    return [int(column) for column in used]

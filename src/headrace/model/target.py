@@ -155,6 +155,21 @@ class TargetSpec:
             return standardised.astype(np.float32)
         return self._codes(values)
 
+    def truth(self, values: pl.Series) -> NDArray[Any]:
+        """Answer the values as metrics read them: class numbers, or the target's own units.
+
+        Args:
+            values: The target column.
+
+        Returns:
+            (rows,) int32 class numbers, or float64 values for regression.
+
+        Raises:
+            DataError: As `encode`.
+        """
+        encoded = self.encode(values)
+        return _numbers(values) if self.task == "regression" else encoded
+
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:
         """Answer the labels or values that the output of a network stands for.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -15,13 +15,39 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["FOLD", "TARGET", "Counts", "TargetMeans", "TargetTable", "ValueCounts"]
+__all__ = [
+    "FOLD",
+    "TARGET",
+    "Counts",
+    "TargetMeans",
+    "TargetTable",
+    "ValueCounts",
+    "target_column",
+]
 
 FOLD = "__headrace_fold__"
 """Column of the training rows with the number of the fold that a row belongs to."""
 
 TARGET = "__headrace_target__"
 """Column of the training rows with the target as a number (class 1, or the standardised value)."""
+
+_TARGETS = f"^{TARGET}.*$"
+_ROWS = "__headrace_rows__"
+
+
+def target_column(place: int) -> str:
+    """Answer the column that says, as 0 or 1, whether a training row is of a class.
+
+    Training rows with more than two classes carry one such column a class beside `TARGET`.
+
+    Args:
+        place: The class, counted from 0.
+
+    Example:
+        >>> target_column(2)
+        '__headrace_target__2'
+    """
+    return f"{TARGET}{place}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,11 +113,11 @@ class ValueCounts(Statistic):
 
 @dataclass(frozen=True, eq=False)
 class TargetTable:
-    """The target's sum and count for each value, over all rows and within each fold.
+    """The targets' sums and counts for each value, over all rows and within each fold.
 
     Attributes:
         values: The values; "" for the missing one when it came.
-        sums: (values, folds) sums of the target.
+        sums: (targets, values, folds) sums of each target.
         counts: (values, folds) rows.
     """
 
@@ -100,7 +126,7 @@ class TargetTable:
     counts: NDArray[np.int64]
 
     def means(self, smoothing: float, *, without: int | None = None) -> NDArray[np.float64]:
-        """Answer the smoothed mean of each value.
+        """Answer the smoothed mean of each value, (targets, values).
 
         A value seen n times gets (n * its mean + smoothing * overall mean) / (n + smoothing),
         the estimate of Micci-Barreca (2001) with a fixed prior strength.
@@ -110,63 +136,66 @@ class TargetTable:
             without: A fold to leave out, so that its rows do not see their own target.
         """
         sums, counts = self._totals(without)
-        prior = self.prior(without=without)
-        means: NDArray[np.float64] = (sums + smoothing * prior) / np.maximum(
-            counts + smoothing, 1e-12
-        )
-        return means
+        prior = self.prior(without=without)[:, np.newaxis]
+        known = counts > 0  # without smoothing, a value that only one fold has falls to the prior
+        means = (sums + smoothing * prior) / np.where(known, counts + smoothing, 1.0)
+        return np.where(known, means, prior)
 
-    def prior(self, *, without: int | None = None) -> float:
-        """Answer the target's overall mean."""
+    def prior(self, *, without: int | None = None) -> NDArray[np.float64]:
+        """Answer the overall mean of each target, (targets,)."""
         sums, counts = self._totals(without)
-        return float(sums.sum() / max(counts.sum(), 1))
+        overall: NDArray[np.float64] = sums.sum(axis=1) / max(counts.sum(), 1)
+        return overall
 
     def _totals(self, without: int | None) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        sums, counts = self.sums.sum(axis=1), self.counts.sum(axis=1)
+        sums, counts = self.sums.sum(axis=2), self.counts.sum(axis=1)
         if without is None:
             return sums, counts
-        return sums - self.sums[:, without], counts - self.counts[:, without]
+        return sums - self.sums[:, :, without], counts - self.counts[:, without]
 
 
 @dataclass(frozen=True)
 class TargetMeans(Statistic):
     """The target's mean for each value of a string column, kept by fold.
 
+    The training rows carry, besides their columns, the fold of each row in `FOLD` and the target
+    as a number in `TARGET`; of several classes also one column each, named by `target_column`.
+
     Attributes:
-        folds: Number of folds; a training row is encoded from the other folds only.
-        target: Name of the column that holds the target as a number.
+        folds: Number of folds; a training row is encoded from the other folds only. The numbers
+            in `FOLD` are taken modulo this one.
     """
 
     folds: int = 5
-    target: str = TARGET
+
+    needs: ClassVar[tuple[str, ...]] = (FOLD,)
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Gather value, fold and target of the chunk's rows."""
-        rows = pl.struct(value=column, fold=pl.col(FOLD), target=pl.col(self.target))
-        return {"rows": rows.implode()}
+        """Gather value, fold and targets of the chunk's rows."""
+        fold = (pl.col(FOLD) % self.folds).alias(FOLD)
+        return {"rows": pl.struct(column.alias("value"), fold, pl.col(_TARGETS)).implode()}
 
     def start(self, values: Mapping[str, Any]) -> State:
-        """Sum up the target by value and fold."""
-        return (
-            values["rows"]
-            .struct.unnest()
-            .group_by("value", "fold")
-            .agg(pl.col("target").sum().alias("sum"), pl.len().cast(pl.Int64).alias("count"))
-        )
+        """Sum up the targets by value and fold."""
+        sums = (pl.exclude("value", FOLD).sum(), pl.len().cast(pl.Int64).alias(_ROWS))
+        return values["rows"].struct.unnest().group_by("value", FOLD).agg(*sums)
 
     def merge(self, left: State, right: State) -> State:
         """Add the sums and counts."""
         both = pl.concat([left, right])
-        return both.group_by("value", "fold").agg(pl.col("sum").sum(), pl.col("count").sum())
+        return both.group_by("value", FOLD).agg(pl.exclude("value", FOLD).sum())
 
     def finish(self, state: State) -> TargetTable:
         """Lay the sums and counts out by value and fold."""
-        ordered = state.sort("value", "fold")
-        values = ordered["value"].unique(maintain_order=True)
-        place = ordered["value"].rle_id().to_numpy()
-        fold = ordered["fold"].to_numpy()
-        sums = np.zeros((len(values), self.folds))
+        ordered = state.sort("value", FOLD)
+        values = ordered["value"].unique(maintain_order=True).to_list()
+        cell = (ordered["value"].rle_id().to_numpy(), ordered[FOLD].to_numpy())
+        targets = [name for name in ordered.columns if name.startswith(TARGET)]
+        if len(targets) > 1:  # of several classes, their own columns say it
+            targets.remove(TARGET)
+        sums = np.zeros((len(targets), len(values), self.folds))
         counts = np.zeros((len(values), self.folds), dtype=np.int64)
-        sums[place, fold] = ordered["sum"].to_numpy()
-        counts[place, fold] = ordered["count"].to_numpy()
-        return TargetTable(tuple(values.to_list()), sums, counts)
+        counts[cell] = ordered[_ROWS].to_numpy()
+        for place, name in enumerate(targets):
+            sums[place][cell] = ordered[name].to_numpy()
+        return TargetTable(tuple(values), sums, counts)

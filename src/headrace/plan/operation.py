@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
@@ -17,7 +18,16 @@ if TYPE_CHECKING:
     import polars as pl
     import tensorflow as tf
 
-__all__ = ["FloatArray", "IntArray", "Operation", "PlanType", "Words"]
+__all__ = [
+    "Codes",
+    "FloatArray",
+    "IntArray",
+    "Numbers",
+    "Operation",
+    "PlanType",
+    "Words",
+    "plain",
+]
 
 PlanType: TypeAlias = Literal["number", "string", "time", "code", "mixed"]
 """Types of the columns inside a plan: Float64, String, Int64 microseconds, Int32 codes.
@@ -29,6 +39,10 @@ FloatArray: TypeAlias = NDArray[np.float64]
 IntArray: TypeAlias = NDArray[np.int64]
 Words: TypeAlias = tuple[tuple[str, ...], ...]
 """One tuple of strings a column."""
+Codes: TypeAlias = tuple[tuple[int, ...], ...]
+"""One tuple of whole numbers a column."""
+Numbers: TypeAlias = tuple[tuple[float, ...], ...]
+"""One tuple of numbers a column, for columns that have unlike many."""
 
 
 def _floats(value: Any) -> FloatArray:
@@ -49,10 +63,21 @@ def _words(value: Any) -> Words:
     return tuple(tuple(str(word) for word in column) for column in value)
 
 
+def _codes(value: Any) -> Codes:
+    return tuple(tuple(int(code) for code in column) for column in value)
+
+
+def _numbers(value: Any) -> Numbers:
+    return tuple(tuple(float(number) for number in column) for column in value)
+
+
 _COERCE: dict[str, Callable[[Any], Any]] = {
     "FloatArray": _floats,
     "IntArray": _ints,
     "Words": _words,
+    "Codes": _codes,
+    "Numbers": _numbers,
+    "tuple[str, ...]": lambda value: tuple(str(word) for word in value),
     "float": float,
     "int": int,
 }
@@ -64,9 +89,9 @@ class Operation(ABC):
 
     An operation acts on a *block*: all columns of one type that it is given, at once. A subclass
     declares its parameters as annotated fields (it becomes a frozen dataclass by itself) and
-    writes the two lowerings. Fields annotated `FloatArray`, `IntArray` or `Words` are converted
-    and made read-only. Every subclass is registered under its class name, which is how a plan
-    written as JSON finds it again; nothing else is ever looked up or executed.
+    writes the two lowerings. Fields annotated `FloatArray`, `IntArray`, `Words`, `Codes` or
+    `Numbers` are converted and made read-only. Every subclass is registered under its class name,
+    which is how a plan written as JSON finds it again; nothing else is ever looked up or executed.
 
     Attributes:
         takes: The type of the columns that come in.
@@ -159,7 +184,29 @@ class Operation(ABC):
         return hash((type(self).__name__, repr(self)))
 
 
+def plain(value: Any) -> Any:
+    """Answer `Operation.to_dict` in JSON's own types: lists, and "nan", "inf" and "-inf" as text.
+
+    Example:
+        >>> plain({"high": np.array([1.5, np.inf])})
+        {'high': [1.5, 'inf']}
+    """
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
 def _same(left: Any, right: Any) -> bool:
     if isinstance(left, np.ndarray):
         return left.shape == right.shape and bool(np.array_equal(left, right, equal_nan=True))
+    if isinstance(left, tuple) and isinstance(right, tuple) and len(left) == len(right):
+        return left == right or all(map(_same, left, right))
+    if isinstance(left, float) and isinstance(right, float) and math.isnan(left):
+        return math.isnan(right)
     return bool(left == right)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -44,10 +44,15 @@ class Statistic(ABC):
     of all columns share one scan; two states merge into one, and the last one is finished into
     the value. Merging is associative: the rows may be split in any way.
 
+    Attributes:
+        needs: Columns of the training rows that are read besides the given one.
+
     Example:
         >>> learn(pl.DataFrame({"x": [1.0, 3.0, float("nan")]}), "x", Mean())
         2.0
     """
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
@@ -76,6 +81,8 @@ class Statistic(ABC):
 
 class BlockStatistic(ABC):
     """Something learnt from several number columns together; like `Statistic` otherwise."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import TYPE_CHECKING, Any
@@ -103,7 +104,8 @@ class _Fitting:
 
     def _ready(self) -> list[_Entry]:
         ready: list[_Entry] = []
-        pending: set[str] = set()
+        changing: set[str] = set()  # columns that a step in front may change or add
+        ending: set[str] = set()  # columns that a step of this wave may drop
         ahead = dict(self.columns)
         for entry in self.queue:
             step = entry.step
@@ -113,12 +115,16 @@ class _Fitting:
                 raise SettingError(_no_step(step))
             if entry.chosen is None:
                 entry.chosen = step.select(ahead)
-            if not pending.intersection(entry.chosen):
+            waits = bool(changing.intersection(entry.chosen))
+            if ending.intersection(entry.chosen):
+                waits = waits or _learns_blocks(step, [ahead[n] for n in entry.chosen])
+            if not waits:
                 ready.append(entry)
             behind = step.after(ahead, entry.chosen)
             if behind is None:
                 break
-            pending.update(entry.chosen, set(behind) - set(ahead))
+            (ending if step.only_drops and not waits else changing).update(entry.chosen)
+            changing.update(set(behind) - set(ahead))
             ahead = behind
         return ready
 
@@ -129,8 +135,11 @@ class _Fitting:
             self.scans += 1
         else:
             values = [[] for _ in tasks]
+        held = isinstance(self.rows, pl.DataFrame)
         for task, learnt in zip(tasks, values, strict=True):
-            self._finish(task, learnt)
+            self._finish(*task.without_dropped(self.columns, learnt))
+        if held:
+            self.rows = self.rows.lazy().collect()
 
     def _infos(self, entry: _Entry) -> list[ColumnInfo]:
         return [self.columns[name] for name in entry.chosen or () if name in self.columns]
@@ -163,8 +172,7 @@ class _Fitting:
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
         self.columns = node.after(self.columns)
-        lazy = node.polars(self.rows.lazy(), training=True)
-        self.rows = lazy.collect() if isinstance(self.rows, pl.DataFrame) else lazy
+        self.rows = node.polars(self.rows.lazy(), training=True)
 
 
 class _Task:
@@ -181,6 +189,26 @@ class _Task:
             for statistic in (self.step.statistics(infos) if infos else ())
         ]
 
+    def without_dropped(
+        self, columns: Columns, learnt: Sequence[Any]
+    ) -> tuple[_Task, Sequence[Any]]:
+        """Leave out the columns that a step of the same wave has dropped, and what they taught."""
+        kept = [place for place, info in enumerate(self.infos) if info.name in columns]
+        if len(kept) == len(self.infos):
+            return self, learnt
+        fewer = _Task(self.entry, [self.infos[place] for place in kept])
+        return fewer, [_taken(values, kept) for values in learnt]
+
+
+def _taken(values: Any, places: list[int]) -> Any:
+    if isinstance(values, np.ndarray):
+        return values[places]
+    return [values[place] for place in places]
+
+
+def _learns_blocks(step: Transformer, infos: list[ColumnInfo]) -> bool:
+    return any(isinstance(statistic, BlockStatistic) for statistic in step.statistics(infos))
+
 
 _Wanted = list[tuple[Statistic | BlockStatistic, list[str]]]
 
@@ -188,12 +216,23 @@ _Wanted = list[tuple[Statistic | BlockStatistic, list[str]]]
 def _scan(rows: pl.DataFrame | pl.LazyFrame, wanted: Sequence[_Wanted]) -> list[list[Any]]:
     """Learn all statistics of all steps in one pass; the order of the answer is that of wanted."""
     questions = [question for wishes in wanted for wish in wishes for question in _questions(*wish)]
+    _check_needs(rows, questions)
     if isinstance(rows, pl.DataFrame):
         answers = _whole(rows, questions)
     else:
         answers = _chunked(rows, questions)
     waiting = iter(answers)
     return [[_gather(wish, waiting) for wish in wishes] for wishes in wanted]
+
+
+def _check_needs(rows: pl.DataFrame | pl.LazyFrame, questions: Sequence[_Question]) -> None:
+    there = set(rows.lazy().collect_schema().names())
+    for statistic, names in questions:
+        if not there.issuperset(statistic.needs):
+            raise SettingError(
+                f"{type(statistic).__name__} of {names[0]!r} needs the target of each row, but the "
+                "pipeline has none: hr.Pipeline(steps, target='the column to predict')"
+            )
 
 
 _Question = tuple[Statistic | BlockStatistic, list[str]]
@@ -230,12 +269,16 @@ def _whole(rows: pl.DataFrame, questions: Sequence[_Question]) -> list[Any]:
         for statistic, names in questions
     ]
     values = _aggregate(rows.lazy(), asked)
-    return [
-        statistic.finish_whole(value)
-        if isinstance(statistic, Statistic)
-        else statistic.finish(statistic.start(value))
-        for (statistic, _), value in zip(questions, values, strict=True)
-    ]
+
+    def finish(question: _Question, value: Mapping[str, Any]) -> Any:
+        statistic = question[0]
+        if isinstance(statistic, Statistic):
+            return statistic.finish_whole(value)
+        return statistic.finish(statistic.start(value))
+
+    # Sorting and grouping release the interpreter: the columns are finished side by side.
+    with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
+        return list(pool.map(finish, questions, values))
 
 
 def _chunked(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[Any]:
@@ -248,14 +291,21 @@ def _chunked(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[Any]:
     def merge(left: list[Any], right: list[Any]) -> list[Any]:
         return [q[0].merge(a, b) for q, a, b in zip(questions, left, right, strict=True)]
 
-    used = sorted({name for _, names in questions for name in names} | _hidden(rows))
-    chunks = rows.select(used).collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=False)
-    merged = reduce(merge, (states(chunk) for chunk in chunks))
+    used = rows.select(_used(rows, questions))
+    # In order, so that sums are rounded the same way every time.
+    chunks = used.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True)
+    merged = reduce(merge, map(states, chunks), states(used.head(0).collect()))
     return [q[0].finish(state) for q, state in zip(questions, merged, strict=True)]
 
 
-def _hidden(rows: pl.LazyFrame) -> set[str]:
-    return {name for name in rows.collect_schema().names() if name.startswith("__headrace_")}
+def _used(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[str]:
+    named = {name for _, names in questions for name in names}
+    hidden = any(statistic.needs for statistic, _ in questions)
+    return [
+        name
+        for name in rows.collect_schema().names()
+        if name in named or (hidden and name.startswith("__headrace_"))
+    ]
 
 
 def _aggregate(rows: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:

@@ -21,10 +21,12 @@ class Step:
 
     Attributes:
         training_only: Whether the step acts on training rows alone and is no part of the plan.
+        home: The public module that the class is imported from, where that is not its own.
         known: All steps of this process by `key()`.
     """
 
     training_only: ClassVar[bool] = False
+    home: ClassVar[str] = ""
     known: ClassVar[dict[str, type[Step]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -35,7 +37,7 @@ class Step:
     @classmethod
     def key(cls) -> str:
         """Answer the name under which a saved pipeline knows the class."""
-        return f"{cls.__module__.rpartition('.')[2]}.{cls.__qualname__}"
+        return f"{_home(cls) or cls.__module__.rpartition('.')[2]}.{cls.__qualname__}"
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Answer the parameters by name.
@@ -106,8 +108,14 @@ def _equal(left: Any, right: Any) -> bool:
         return False
 
 
-def _module_name(kind: type) -> str:
+def _home(kind: type[Step]) -> str:
+    return str(vars(kind).get("home", ""))  # of the class itself: a user's subclass is elsewhere
+
+
+def _module_name(kind: type[Step]) -> str:
     """Answer how a user names the class's module: `clean.`, `normalize.`, or nothing."""
+    if _home(kind):
+        return f"{_home(kind)}."
     package, _, module = kind.__module__.rpartition(".")
     return f"{module}." if package == "headrace.preprocessing" and module != "transformer" else ""
 

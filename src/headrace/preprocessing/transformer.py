@@ -32,6 +32,8 @@ class Transformer(Step):
     Attributes:
         columns: The columns it acts on.
         learns: What it learns from each of them.
+        only_drops: Whether it leaves values as they are and only ends columns; the next steps
+            then learn in the same scan.
 
     Example:
         >>> from headrace.plan.arithmetic import Affine
@@ -48,6 +50,7 @@ class Transformer(Step):
 
     columns: ColumnChoice = numbers()
     learns: ClassVar[Sequence[Statistic | BlockStatistic]] = ()
+    only_drops: ClassVar[bool] = False
 
     def select(self, available: Columns) -> tuple[str, ...]:
         """Answer the names of the columns that this step acts on."""
@@ -76,10 +79,11 @@ class Transformer(Step):
         return [Node.of(self.operation(*learnt), [info.name for info in columns])]
 
     def after(self, columns: Columns, chosen: Sequence[str]) -> Columns | None:
-        """Answer the columns behind this step before it is fitted, or None if data decides.
+        """Answer the columns that may be behind this step, before it is fitted.
 
         Steps that do not disturb each other's columns learn in one scan; this says what the next
-        step will find. Where it answers None, the next steps wait.
+        step may find. A column that turns out not to be there is left out of the next step. Where
+        the names are not known beforehand the answer is None, and the next steps wait.
         """
         del chosen
         return columns

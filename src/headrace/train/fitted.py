@@ -12,7 +12,7 @@ from headrace.data.source import read
 from headrace.errors import NotTrainedError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import polars as pl
     from numpy.typing import NDArray
@@ -62,7 +62,8 @@ class Fitted:
         profile: Reference statistics of the training rows.
         result: How the training went; None in a loaded release.
         kept: Training rows still in memory; None in a loaded release.
-        scores: Metrics from the last evaluation, for the release's card and for maintenance.
+        scores: The last evaluation's metrics, for the release's card and for maintenance.
+        retrain: Trains again on the same rows with another seed; None in a loaded release.
     """
 
     schema: Schema
@@ -74,6 +75,7 @@ class Fitted:
     result: TrainResult | None = None
     kept: Kept | None = None
     scores: dict[str, Any] = field(default_factory=dict)
+    retrain: Callable[[int], Fitted] | None = None
 
     @property
     def network(self) -> FittedNetwork:
@@ -151,5 +153,5 @@ class Fitted:
             "rows": self.profile.rows,
             "steps": [repr(step) for step in self.steps],
             "portable": self.plan.portable,
-            "metrics": self.scores,
+            "metrics": self.scores.get("metrics", {}),
         }

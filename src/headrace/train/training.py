@@ -104,7 +104,23 @@ def train(
     kept = Kept(features, parts.target, sample.select(rows.schema.names), _raw(rows, sample))
     result = _result(chosen, fitted, parts, model, clock, rows)
     return Fitted(
-        rows.schema, fitted.plan, parts.spec, model, chosen.all, reference, result, kept
+        rows.schema,
+        fitted.plan,
+        parts.spec,
+        model,
+        chosen.all,
+        reference,
+        result,
+        kept,
+        retrain=lambda again: train(
+            rows.raw,
+            chosen.all,
+            target=target,
+            kinds=kinds,
+            validation=validation,
+            weight=weight,
+            seed=again,
+        ),
     )
 
 
@@ -119,7 +135,8 @@ def continue_training(
 ) -> Fitted:
     """Train a network further on new labelled rows, from the weights that it has.
 
-    The steps stay as they are, so that the weights keep their meaning.
+    The steps stay as they are, so that the weights keep their meaning. The reference profile
+    becomes that of the new rows: they are what the next rows will be compared with.
 
     Args:
         fitted: The pipeline to start from.
@@ -146,7 +163,8 @@ def continue_training(
             start=fitted.network.weights(),
             seed=seed,
         )
-    return replace(fitted, model=model, scores={}, kept=fitted.kept)
+    reference = profile(canonical.lazy(), fitted.schema)
+    return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
 
 
 class _Clock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,8 @@ _MOST_NAMED = 12
 
 @drawn
 def cluster_scatter(
-    points: ArrayLike,
-    labels: ArrayLike,
+    points: Any,
+    labels: ArrayLike | None = None,
     centres: ArrayLike | None = None,
     *,
     columns: Sequence[str] | None = None,
@@ -35,8 +35,9 @@ def cluster_scatter(
     """Draw points by cluster; more than two columns are projected on their principal components.
 
     Args:
-        points: (rows, columns), at least two columns; a data frame is taken as its values.
-        labels: (rows,) the cluster of each point; -1 means no cluster.
+        points: (rows, columns), at least two columns; a data frame is taken as its values. Or a
+            result that carries `matrix`, `labels` and `centres`.
+        labels: (rows,) the cluster of each point; -1 means no cluster. Left out for a result.
         centres: (clusters, columns), drawn as crosses.
         columns: The names of the columns, for the axes.
         title: The title.
@@ -50,6 +51,8 @@ def cluster_scatter(
         >>> ax.get_xlabel(), [text.get_text() for text in ax.get_legend().get_texts()]
         ('x', ['0 · 2 rows', '1 · 1 rows'])
     """
+    if labels is None:
+        points, labels, centres = points.matrix, points.labels, points.centres
     values, of = _checked(points, labels)
     names = list(columns) if columns is not None else _names(points, values.shape[1])
     plane = _plane(values, names)
@@ -153,17 +156,23 @@ def _centres(ax: Axes, flat: NDArray[np.float64]) -> None:
 
 
 @drawn
-def silhouette(values: ArrayLike, labels: ArrayLike, ax: Axes | None = None) -> Axes:
+def silhouette(values: Any, labels: ArrayLike | None = None, ax: Axes | None = None) -> Axes:
     """Draw how well each point sits in its cluster (Rousseeuw, 1987).
 
     Each cluster is one shape, its points sorted: 1 is far inside, 0 on the border, below 0 nearer
     to another cluster.
 
     Args:
-        values: (rows,) the silhouette of each point.
-        labels: (rows,) the cluster of each point.
+        values: (rows,) the silhouette of each point. Or a result that carries `silhouettes` and
+            `labels`.
+        labels: (rows,) the cluster of each point. Left out for a result.
         ax: The axes to draw on.
+
+    Raises:
+        SettingError: The lengths differ.
     """
+    if labels is None:
+        values, labels = values.silhouettes, values.labels
     each, of = np.asarray(values, dtype=np.float64).ravel(), np.asarray(labels).ravel()
     if len(each) != len(of):
         raise SettingError(f"{len(each)} silhouettes for {len(of)} labels: give one a point")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Sized
+from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from matplotlib.axes import Axes
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from headrace.errors import SettingError
 from headrace.result import Result
 from headrace.visualization.classification import calibration, confusion, precision_recall, roc
+from headrace.visualization.clusters import cluster_scatter, silhouette
 from headrace.visualization.columns import distributions
 from headrace.visualization.curves import training_curves, tuning
 from headrace.visualization.explanation import importance
@@ -19,8 +21,11 @@ from headrace.visualization.markup import (
     details,
     figure,
     interval,
+    items,
     pictures,
     pill,
+    plain,
+    rounded,
     table,
     text,
 )
@@ -44,6 +49,7 @@ class Numbers:
         self._last = 0
 
     def __call__(self) -> str:
+        """Answer the next name."""
         self._last += 1
         return f"p{self._last}"
 
@@ -58,65 +64,117 @@ def render(content: Content, salt: Numbers) -> Html:
     Raises:
         SettingError: The content is of another type.
     """
-    if content is None:
-        return Html("")
-    if isinstance(content, Html):
-        return content
-    if isinstance(content, Result):
-        return Html("".join(_result(content, salt)))
-    if isinstance(content, Axes):
-        return pictures([figure(content, salt=salt())])
-    if isinstance(content, Table):
-        return table(content)
-    if isinstance(content, str):
-        lines = "\n" in content
-        return Html(f"<pre>{text(content)}</pre>" if lines else f"<p>{text(content)}</p>")
-    if isinstance(content, Mapping):
-        return _mapping(content, salt)
-    if isinstance(content, Sequence):
-        return Html("".join(render(part, salt) for part in content))
+    for kind, make in _RENDERERS:
+        if isinstance(content, kind):
+            return make(content, salt)
     raise SettingError(
         "a section of the report holds results, axes, tables, texts or mappings, "
         f"received {type(content).__name__}"
     )
 
 
+def _nothing(content: None, salt: Numbers) -> Html:
+    del content, salt
+    return Html("")
+
+
+def _html(content: Html, salt: Numbers) -> Html:
+    del salt
+    return content
+
+
+def _picture(content: Axes, salt: Numbers) -> Html:
+    return pictures([figure(content, salt=salt())])
+
+
+def _text(content: str, salt: Numbers) -> Html:
+    del salt
+    kind = "pre" if "\n" in content else "p"
+    return Html(f"<{kind}>{text(content)}</{kind}>")
+
+
+def _several(content: Sequence[Any], salt: Numbers) -> Html:
+    return Html("".join(render(part, salt) for part in content))
+
+
 def _mapping(content: Mapping[str, Any], salt: Numbers) -> Html:
     """Plain values become one table; anything richer gets its name as a heading."""
     rich = (Result, Axes, Table, Html, Mapping, list, tuple)
-    plain = {name: value for name, value in content.items() if not isinstance(value, rich)}
-    parts = [table(Table(("", "value"), list(plain.items())))] if plain else []
+    simple = {name: value for name, value in content.items() if not isinstance(value, rich)}
+    parts = [plain(simple)] if simple else []
     for name, value in content.items():
         if isinstance(value, rich):
             parts += [Html(f"<h3>{text(name)}</h3>"), render(value, salt)]
     return Html("".join(parts))
 
 
-def _result(result: Result, salt: Numbers) -> Iterator[Html]:
-    yield from _tables(result)
-    yield pictures([figure(draw(result), salt=salt()) for draw in _draws(result)])
-    yield details("As text", result.summary())
+def _result(result: Result, salt: Numbers) -> Html:
+    inner = _inner_results(result)
+    drawn = [figure(draw(result), salt=salt()) for draw in _draws(result, inner)]
+    parts = [_decision(result), *_tables(result), _notes(result), pictures(drawn)]
+    for name, part in inner.items():
+        parts += [Html(f"<h3>{text(name.replace('_', ' ').capitalize())}</h3>"), render(part, salt)]
+    return Html("".join([*parts, details("As text", result.summary())]))
 
 
-# -- pictures ---------------------------------------------------------------------------------------
+def _inner_results(result: Any) -> dict[str, Result]:
+    """The results that a result is made of, such as the drift report of a maintenance."""
+    if not is_dataclass(result):
+        return {}
+    values = {field.name: getattr(result, field.name) for field in fields(result)}
+    return {name: value for name, value in values.items() if isinstance(value, Result)}
 
 
-def _draws(result: Any) -> list[Draw]:
-    """The pictures that a result has the figures for; its own picture when none of ours fits."""
+def _decision(result: Any) -> Html:
+    decision: Any = getattr(result, "decision", None)
+    if not hasattr(decision, "action"):
+        return Html("")
+    return Html(f"<p>{pill(decision.action)}</p>{items(decision.reasons)}")
+
+
+def _notes(result: Any) -> Html:
+    return items([note for note in _sequence(result, "notes") if isinstance(note, str)])
+
+
+# The first kind that fits decides: HTML is text too, text is a sequence too.
+_RENDERERS: tuple[tuple[type, Callable[[Any, Numbers], Html]], ...] = (
+    (type(None), _nothing),
+    (Html, _html),
+    (Result, _result),
+    (Axes, _picture),
+    (Table, lambda content, _: table(content)),
+    (str, _text),
+    (Mapping, _mapping),
+    (Sequence, _several),
+)
+
+
+# -- pictures --------------------------------------------------------------------------------------
+
+
+def _draws(result: Any, inner: Mapping[str, Result]) -> list[Draw]:
+    """The pictures that a result has the figures for; its own when none of ours fits.
+
+    A result that is made of results leaves the pictures to them.
+    """
     found = [draw for fits, draws in _PICTURES if fits(result) for draw in draws]
-    return found or [lambda shown: shown.plot()]
+    return found or ([] if inner else [lambda shown: shown.plot()])
 
 
 def _has(name: str) -> Callable[[Any], bool]:
-    return lambda result: bool(getattr(result, name, None))
+    def fits(result: Any) -> bool:
+        value = getattr(result, name, None)
+        return value is not None and (not isinstance(value, Sized) or len(value) > 0)
+
+    return fits
 
 
 def _classifies(result: Any) -> bool:
-    return hasattr(result, "y_true") and bool(len(getattr(result, "classes", ())))
+    return _has("y_true")(result) and _has("classes")(result)
 
 
 def _regresses(result: Any) -> bool:
-    return hasattr(result, "y_true") and not len(getattr(result, "classes", ()))
+    return _has("y_true")(result) and not _has("classes")(result)
 
 
 def _columns_have(name: str) -> Callable[[Any], bool]:
@@ -138,31 +196,99 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
+    (_has("matrix"), (cluster_scatter,)),
+    (_has("silhouettes"), (silhouette,)),
     (_columns_have("edges"), (distributions,)),
     (_columns_have("alarm"), (drift,)),
     (_any_alarm, (drifted_columns,)),
 )
 
 
-# -- tables -----------------------------------------------------------------------------------------
+# -- tables ----------------------------------------------------------------------------------------
 
 
 def _tables(result: Any) -> Iterator[Html]:
-    if isinstance(getattr(result, "metrics", None), Mapping):
-        yield _metrics(result.metrics)
-    yield from (_comparisons(found) for found in [_sequence(result, "comparisons")] if found)
+    """The tables that a result has the figures for; its plain figures when none of ours fits."""
+    found = [table(make(result)) for fits, make in _TABLES if fits(result)]
+    yield from found or [_plain_figures(result)]
 
 
-def _metrics(metrics: Mapping[str, Any]) -> Html:
+def _metrics(result: Any) -> Table:
     """Each metric with its interval; a bar where the metric lies between 0 and 1."""
     rows = []
-    for name, metric in metrics.items():
-        bounded = 0 <= metric.low <= metric.value <= metric.high <= 1
-        bar = interval(metric.value, metric.low, metric.high) if bounded else ""
-        rows.append((name, float(metric.value), float(metric.low), float(metric.high), bar))
-    return table(Table(("metric", "value", "low", "high", "0 – 1"), rows))
+    for name, metric in result.metrics.items():
+        share = getattr(metric, "higher_is_better", True) and 0 <= metric.low <= metric.high <= 1
+        bar = interval(metric.value, metric.low, metric.high) if share else Html("")
+        ends = (metric.value, metric.low, metric.high)
+        figures = rounded(*ends, width=metric.high - metric.low)
+        rows.append((name, *figures, bar, getattr(metric, "note", "")))
+    return Table(("metric", "value", "low", "high", "from 0 to 1", ""), rows)
 
 
-def _comparisons(comparisons: Sequence[Any]) -> Html:
-    rows = [(found.name, pill(str(found.verdict))) for found in comparisons]
-    return table(Table(("compared with", "verdict"), rows))
+def _comparisons(result: Any) -> Table:
+    rows = []
+    for name, one in result.comparisons.items():
+        ends = (one.value, one.reference, one.difference, one.low, one.high)
+        figures = rounded(*ends, width=one.high - one.low)
+        rows.append((name, one.metric, *figures, pill(one.verdict)))
+    names = ("compared with", "metric", "this", "other", "difference", "low", "high", "verdict")
+    return Table(names, rows)
+
+
+def _clusters(result: Any) -> Table:
+    found: Sequence[float | None] = result.recovery or [None] * len(result.sizes)
+    rows = [
+        (number, size, f"{size / result.rows:.1%}", share)
+        for number, (size, share) in enumerate(zip(result.sizes, found, strict=True))
+    ]
+    return Table(("cluster", "rows", "share", "found again"), rows)
+
+
+def _stability(result: Any) -> Table:
+    names = ("metric", "mean", "deviation", "lowest", "highest")
+    return Table(names, result.stability.table(), caption="over several trainings")
+
+
+def _profile(result: Any) -> Table:
+    rows = [
+        (
+            column.name,
+            column.kind,
+            f"{column.missing / column.rows:.1%}" if column.rows else None,
+            getattr(column, "distinct", None),
+            *(getattr(column, name, None) for name in ("minimum", "mean", "maximum")),
+        )
+        for column in result.columns
+    ]
+    return Table(("column", "kind", "missing", "distinct", "minimum", "mean", "maximum"), rows)
+
+
+def _schema(result: Any) -> Table:
+    rows = [(column.name, column.kind, column.reason) for column in result.columns]
+    return Table(("column", "kind", "because"), rows)
+
+
+def _alarms(result: Any) -> Table:
+    alarmed = sorted((c for c in result.columns if c.alarm), key=lambda c: -c.effect)
+    rows = [(column.column, column.words, float(column.effect)) for column in alarmed]
+    return Table(("drifted column", "what changed", "distance"), rows)
+
+
+def _plain_figures(result: Any) -> Html:
+    values = {
+        name.replace("_", " "): value
+        for name, value in result.to_dict().items()
+        if isinstance(value, str | int | float)
+    }
+    return plain(values) if values else Html("")
+
+
+_TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
+    (_has("metrics"), _metrics),
+    (_has("comparisons"), _comparisons),
+    (_has("stability"), _stability),
+    (_has("sizes"), _clusters),
+    (_columns_have("edges"), _profile),
+    (_columns_have("reason"), _schema),
+    (_any_alarm, _alarms),
+)

@@ -113,7 +113,7 @@ def tuning(result: Any, ax: Axes | None = None) -> Axes:
     ax.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     metric = label(getattr(result, "metric", None) or "validation loss")
     ax.set(title="Tuning", xlabel="trial", ylabel=metric)
-    ax.legend(loc="upper right" if smaller else "lower right")
+    ax.legend()
     note = f"{len(values)} finished, {len(pruned)} stopped early"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,7 +21,7 @@ _MOST_COLUMNS = 20
 
 class _Bar(NamedTuple):
     name: str
-    value: float
+    drop: float
     low: float
     high: float
 
@@ -31,9 +31,9 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
     """Draw how much the score falls when a column is shuffled, the most important column on top.
 
     Args:
-        result: A result with `importance`, or that itself: a mapping of column names to a number,
-            to (value, low, high), or to something with these three as attributes; or a sequence
-            of things with `column` (or `name`) and these three.
+        result: An evaluation with an `importance`, or that: `columns`, each with `column`, `drop`,
+            `low` and `high`, and the `metric` that fell. Or a mapping of column names to a number
+            or to (drop, low, high).
         ax: The axes to draw on.
 
     Raises:
@@ -44,22 +44,23 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
         >>> [tick.get_text() for tick in ax.get_yticklabels()]
         ['education', 'age']
     """
-    every = sorted(_bars(getattr(result, "importance", result)), key=lambda bar: -bar.value)
+    found = getattr(result, "importance", result)
+    every = sorted(_bars(found), key=lambda bar: -bar.drop)
     if not every:
         raise SettingError("a picture of the importance needs a column, received none")
     bars = every[:_MOST_COLUMNS]
     ax = axes(ax, height=0.27 * len(bars) + 1.3)
     places = np.arange(len(bars))
-    values = np.array([bar.value for bar in bars])
+    drops = np.array([bar.drop for bar in bars])
     sure = np.array([bar.low > 0 for bar in bars])
-    ax.barh(places, values, height=0.66, color=np.where(sure, PALETTE[0], FAINT))
+    ax.barh(places, drops, height=0.66, color=np.where(sure, PALETTE[0], FAINT))
     ax.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], color=INK, linewidth=1)
     ax.set_yticks(places, [label(bar.name) for bar in bars])
     ax.invert_yaxis()
     thin(ax, grid="x").tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
-    metric = label(getattr(result, "importance_metric", None) or "the score")
-    ax.set(title="Importance", xlabel=f"loss of {metric} when the column is shuffled")
+    metric = label(getattr(found, "metric", None) or "the metric")
+    ax.set(title="Importance", xlabel=f"how much worse {metric} gets when the column is shuffled")
     more = f" · {len(every) - len(bars)} more columns" if len(every) > len(bars) else ""
     pale = "pale: cannot be told from zero" if not sure.all() else ""
     ax.set_title(
@@ -71,16 +72,9 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
 def _bars(found: Any) -> list[_Bar]:
     if isinstance(found, Mapping):
         return [_bar(str(name), value) for name, value in found.items()]
-    return [_bar(str(getattr(item, "column", None) or item.name), item) for item in found]
+    return [_Bar(one.column, one.drop, one.low, one.high) for one in found.columns]
 
 
-def _bar(name: str, item: Any) -> _Bar:
-    if isinstance(item, int | float):
-        return _Bar(name, float(item), float(item), float(item))
-    if isinstance(item, tuple | list):
-        value, low, high = item
-        return _Bar(name, float(value), float(low), float(high))
-    value = getattr(item, "value", None)
-    return _Bar(
-        name, float(item.mean if value is None else value), float(item.low), float(item.high)
-    )
+def _bar(name: str, value: Any) -> _Bar:
+    drop, low, high = value if isinstance(value, Sequence) else (value, value, value)
+    return _Bar(name, float(drop), float(low), float(high))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,15 +11,42 @@ from headrace.visualization.picture import svg
 from headrace.visualization.text import number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from matplotlib.axes import Axes
 
-__all__ = ["Html", "Table", "details", "facts", "figure", "interval", "pictures", "pill", "table"]
+__all__ = [
+    "Figure",
+    "Html",
+    "Table",
+    "details",
+    "facts",
+    "figure",
+    "interval",
+    "items",
+    "pictures",
+    "pill",
+    "plain",
+    "rounded",
+    "table",
+    "text",
+]
 
 _WIDE_INCHES = 7.0
+_PILLS = {
+    **dict.fromkeys(("better", "keep", "promote", "passed"), "good"),
+    **dict.fromkeys(("worse", "rollback", "failed"), "bad"),
+}
 
 
 class Html(str):
     """Text that is HTML already; every other string is escaped."""
+
+    __slots__ = ()
+
+
+class Figure(str):
+    """A number that is written already; it stands on the right as numbers do."""
 
     __slots__ = ()
 
@@ -86,7 +113,45 @@ def table(shown: Table) -> Html:
 
 
 def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
+    return value is None or (
+        isinstance(value, int | float | Figure) and not isinstance(value, bool)
+    )
+
+
+def plain(values: Mapping[str, object]) -> Html:
+    """Answer names and their values, one below the other."""
+    rows = "".join(
+        f"<tr><th>{text(name)}</th><td>{text(value)}</td></tr>" for name, value in values.items()
+    )
+    return Html(f'<div class="scroll"><table class="plain"><tbody>{rows}</tbody></table></div>')
+
+
+def rounded(*values: float, width: float) -> tuple[Figure, ...]:
+    """Answer numbers with the digits that an interval of this width can tell apart.
+
+    Example:
+        >>> rounded(0.91834, 0.91, 0.92, width=0.01)
+        ('0.918', '0.910', '0.920')
+        >>> rounded(47312.4, width=2600.0)
+        ('47,312',)
+    """
+    known = math.isfinite(width) and width > 0
+    digits = min(6, max(0, 1 - math.floor(math.log10(width)))) if known else 4
+    return tuple(
+        Figure(f"{value:,.{digits}f}".replace("-", "−") if math.isfinite(value) else "–")
+        for value in values
+    )
+
+
+def items(sentences: Sequence[str]) -> Html:
+    """Answer sentences as a list.
+
+    Example:
+        >>> items(["a < b"])
+        '<ul><li>a &lt; b</li></ul>'
+    """
+    lines = "".join(f"<li>{text(sentence)}</li>" for sentence in sentences)
+    return Html(f"<ul>{lines}</ul>" if lines else "")
 
 
 def facts(values: Mapping[str, object]) -> Html:
@@ -96,7 +161,7 @@ def facts(values: Mapping[str, object]) -> Html:
         figure, remark = value if isinstance(value, tuple) else (value, None)
         small = f"<small>{text(remark)}</small>" if remark else ""
         cards.append(f"<div><dt>{text(name)}</dt><dd>{text(figure)}{small}</dd></div>")
-    return Html(f'<dl class="facts">{"".join(cards)}</dl>' if cards else "<div class=facts></div>")
+    return Html(f'<dl class="facts">{"".join(cards)}</dl>' if cards else "")
 
 
 def figure(ax: Axes, *, salt: str) -> Html:
@@ -117,8 +182,8 @@ def interval(value: float, low: float, high: float) -> Html:
     """Answer a small bar from 0 to 1 with the interval and the value on it.
 
     Example:
-        >>> interval(0.9, 0.8, 1.0)
-        '<span class="range"><i style="left:80.0%;width:20.0%"></i><b style="left:90.0%"></b></span>'
+        >>> '<i style="left:80.0%;width:20.0%"></i>' in interval(0.9, 0.8, 1.0)
+        True
     """
     return Html(
         f'<span class="range"><i style="left:{low:.1%};width:{high - low:.1%}"></i>'
@@ -133,10 +198,7 @@ def pill(verdict: str) -> Html:
         >>> pill("better")
         '<span class="pill good">better</span>'
     """
-    word = verdict.lower()
-    good = word.startswith(("better", "keep", "promote", "pass", "ok", "agree", "yes"))
-    bad = word.startswith(("worse", "rollback", "fail", "drift", "disagree", "no "))
-    kind = "good" if good else "bad" if bad and "not enough" not in word else "open"
+    kind = _PILLS.get(verdict, "open")
     return Html(f'<span class="pill {kind}">{text(verdict)}</span>')
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import html
-import os
 import re
-import tempfile
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from headrace.deploy.files import write_file
 from headrace.visualization.content import Content, Numbers, render
 from headrace.visualization.markup import facts as cards
 from headrace.visualization.text import browser_fonts
@@ -19,6 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = ["report", "write_report"]
+
+# What the sections of a run are called.
+_HEADINGS = {
+    "train": "Training",
+    "evaluate": "Evaluation",
+    "tune": "Tuning",
+    "verify": "Verification",
+    "deploy": "Release",
+    "maintain": "Maintenance",
+}
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -50,7 +59,7 @@ _PAGE = """<!doctype html>
 def report(
     sections: Mapping[str, Content],
     *,
-    title: str,
+    title: str = "The life of a model",
     about: str = "",
     facts: Mapping[str, object] | None = None,
     written: datetime | None = None,
@@ -58,9 +67,9 @@ def report(
     """Answer a page with a section for each entry, readable on paper, telephone and screen.
 
     Args:
-        sections: Heading → what stands there: a result (it is shown with its tables, pictures and
-            text), axes, a `Table`, text (several lines stand as code), a mapping of names to
-            values, or a list of these.
+        sections: Heading, or the name of a stage → what stands there: a result (it is shown with
+            its tables, pictures and text), axes, a `Table`, text (several lines stand as code), a
+            mapping of names to values, or a list of these.
         title: The title of the page.
         about: A sentence under the title.
         facts: The figures on top: name → value, or (value, remark).
@@ -75,12 +84,13 @@ def report(
         (True, True)
     """
     salt = Numbers()
-    names = {heading: f"s{n}-{_slug(heading)}" for n, heading in enumerate(sections, start=1)}
+    shown = {_HEADINGS.get(heading, heading): content for heading, content in sections.items()}
+    names = {heading: f"s{n}-{_slug(heading)}" for n, heading in enumerate(shown, start=1)}
     with browser_fonts():
         parts = [
             f'<section id="{names[heading]}"><h2>{html.escape(heading)}</h2>'
             f"{render(content, salt)}</section>"
-            for heading, content in sections.items()
+            for heading, content in shown.items()
         ]
     links = [f'<li><a href="#{name}">{html.escape(head)}</a></li>' for head, name in names.items()]
     moment = (written or datetime.now(UTC)).astimezone(UTC)
@@ -99,7 +109,7 @@ def write_report(
     path: str | Path,
     sections: Mapping[str, Content],
     *,
-    title: str,
+    title: str = "The life of a model",
     about: str = "",
     facts: Mapping[str, object] | None = None,
 ) -> Path:
@@ -118,17 +128,7 @@ def write_report(
     page = report(sections, title=title, about=about, facts=facts)
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_file(target, page.encode("utf-8"))
     return target
 
 

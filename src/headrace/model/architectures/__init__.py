@@ -1,71 +1,141 @@
-"""The architectures of networks: each one a function from the features and the target to a model."""
+"""The architectures of networks: each is a function from the features and the target to a model."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-import numpy as np
-
 from headrace.errors import SettingError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import keras
     from numpy.typing import NDArray
 
     from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec
 
-__all__ = ["Architecture", "Build", "Start", "architecture", "names", "register"]
+__all__ = ["Architecture", "Build", "Start", "architecture", "architecture_names", "register"]
 
 
 class Build(Protocol):
-    """Makes a model with the inputs "numbers" and "categories", those of them that have columns."""
+    """Makes a model for the features and the target; the settings are keyword-only arguments.
+
+    The model takes a dict with the inputs `numbers` (rows, numbers) float32 and `categories`
+    (rows, categories) int32, without those that have no columns, and answers (rows, outputs) as
+    `TargetSpec` describes it. The same arguments must give the same layers: a release keeps only
+    them and the weights.
+    """
 
     def __call__(
         self, features: FeatureSpec, target: TargetSpec, **settings: Any
-    ) -> keras.Model: ...
+    ) -> keras.Model:
+        """Answer the model, not compiled."""
 
 
 class Start(Protocol):
-    """Sets what a fresh model learns from the training rows before its first step."""
+    """Sets what a new model takes from the training rows before its first step."""
 
     def __call__(
-        self,
-        model: keras.Model,
-        features: Features,
-        target: NDArray[Any],
-        spec: TargetSpec,
-        *,
-        seed: int,
-    ) -> None: ...
+        self, model: keras.Model, features: Features, target: NDArray[Any], spec: TargetSpec
+    ) -> None:
+        """Change weights of the model in place; no chance but seeded chance."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """A way to build networks.
+    """A way to build networks, known by name.
 
     Attributes:
         name: Its name in settings and releases.
-        build: Makes the model; the same arguments must give the same layers.
-        start: Sets what is learnt before training, such as edges of bins; None for nothing.
-        settings: The settings that `build` takes besides those of every architecture, with
-            their defaults.
+        build: Makes the model.
+        start: Sets what the model takes from the training rows at once, such as edges of bins.
+
+    Example:
+        >>> def wide(features, target, *, width=512): ...
+        >>> Architecture("wide", wide).settings({"width": 256})
+        {'width': 256}
     """
 
     name: str
     build: Build
     start: Start | None = None
-    settings: Mapping[str, Any] | None = None
+
+    def defaults(self) -> dict[str, Any]:
+        """Answer the settings that `build` takes, with their defaults."""
+        parameters = list(inspect.signature(self.build).parameters.values())[2:]
+        return {parameter.name: parameter.default for parameter in parameters}
+
+    def settings(self, stated: Mapping[str, Any]) -> dict[str, Any]:
+        """Answer all settings: those that are stated, and the defaults of the others.
+
+        Raises:
+            SettingError: A stated setting is none of this architecture.
+        """
+        defaults = self.defaults()
+        for name in stated:
+            if name not in defaults:
+                close = nearest(name, defaults)
+                meant = f" Perhaps {close!r} is meant." if close else ""
+                raise SettingError(
+                    f"the architecture {self.name!r} has no setting {name!r}; "
+                    f"it has {', '.join(defaults) or 'none'}.{meant}"
+                )
+        return {**defaults, **stated}
 
 
-_registered: dict[str, Architecture] = {}
 _BUILT_IN = ("linear", "mlp", "tabm")
+_registered: dict[str, Architecture] = {}
 
 
-def register(
-    name: str, build: Build, *, start: Start | None = None, **settings: Any
-) -> Architecture:
-    ...
+def register(name: str, build: Build, *, start: Start | None = None) -> Architecture:
+    """Make an architecture known, so that `Network(name)` and releases find it.
+
+    Args:
+        name: How it is called.
+        build: `build(features, target, *, setting=default, …)`; see `Build`. All settings must
+            be values that JSON can hold.
+        start: Sets what a new model takes from the training rows; see `Start`.
+
+    Raises:
+        SettingError: Another architecture has this name.
+
+    """
+    known = _registered.get(name)
+    if name in _BUILT_IN or (known is not None and known.build is not build):
+        raise SettingError(f"the architecture {name!r} exists already: choose another name")
+    _registered[name] = Architecture(name, build, start)
+    return _registered[name]
+
+
+def architecture(name: str) -> Architecture:
+    """Answer an architecture by name.
+
+    Raises:
+        SettingError: There is none with this name.
+    """
+    if name in _BUILT_IN:
+        # Imported on demand: an architecture cannot exist without TensorFlow.
+        found: Architecture = import_module(f"{__name__}.{name}").ARCHITECTURE
+        return found
+    if name not in _registered:
+        close = nearest(name, architecture_names())
+        meant = f" Perhaps {close!r} is meant." if close else ""
+        raise SettingError(
+            f"there is no architecture {name!r}; there are {', '.join(architecture_names())}."
+            f"{meant} Your own are made known by headrace.model.architectures.register."
+        )
+    return _registered[name]
+
+
+def architecture_names() -> tuple[str, ...]:
+    """Answer the names of all architectures.
+
+    Example:
+        >>> architecture_names()[:3]
+        ('linear', 'mlp', 'tabm')
+    """
+    return (*_BUILT_IN, *_registered)

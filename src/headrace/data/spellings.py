@@ -1,0 +1,199 @@
+"""What a sample of text may be: numbers, truth values, dates in some format, missing values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import polars as pl
+
+from headrace.data.grammar import BLANKS
+from headrace.data.parsing import parse_numbers, parse_times
+from headrace.data.schema import Column
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+__all__ = [
+    "MISSING_MARKS",
+    "MISSING_WORDS",
+    "Guess",
+    "boolean_pair",
+    "date_formats",
+    "guess_text",
+    "missing_spellings",
+]
+
+MISSING_MARKS: Final = ("?", "-", "--", ".", "*", "#N/A", "<NA>", "NaN", "nan", "NaT", r"\N")
+"""Spellings that mean missing in a category too: lone marks, and what programs write for gaps."""
+
+MISSING_WORDS: Final = ("NA", "N/A", "null", "none", "nil", "na", "n/a")
+"""Spellings that mean missing among numbers or dates, but may be a category's value."""
+
+_ZERO_DATES = ("0000-00-00", "0000-00-00 00:00:00")
+_PAIRS = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
+_MOSTLY = 0.9
+_EXACT_DIGITS = 15
+_DATES = (
+    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
+    "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
+_MONTHS = r"^(?:1[89]|20|21)[0-9]{2}-(?:0[1-9]|1[0-2])$"
+_LIKE_DATE = r"[0-9][-/. ,]|[-/. ][0-9]"
+_LONGEST_DATE = 40
+_AROUND = (("", ""), (" ", ""), ("", " "))
+
+
+@dataclass(frozen=True)
+class Guess:
+    """What the text of a sample may be.
+
+    Attributes:
+        candidates: Typed columns that read every value; to be confirmed on all rows.
+        note: What is worth telling when no candidate is confirmed.
+        certain: Whether the sample held any value at all.
+        marks: The values that are punctuation alone.
+    """
+
+    candidates: tuple[Column, ...] = ()
+    note: str = ""
+    certain: bool = True
+    marks: tuple[str, ...] = ()
+
+
+def missing_spellings(words: Iterable[str]) -> list[str]:
+    """Answer spellings with their usual variants: cases, and a blank in front or behind.
+
+    Example:
+        >>> missing_spellings(["NA"])
+        ['NA', 'na', 'Na', ' NA', ' na', ' Na', 'NA ', 'na ', 'Na ']
+    """
+    cases = [v for word in words for v in (word, word.lower(), word.upper(), word.capitalize())]
+    return list(dict.fromkeys(f"{a}{case}{b}" for a, b in _AROUND for case in cases))
+
+
+_TYPED_MISSING: Final = tuple(
+    missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES))
+)
+
+
+def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> Guess:
+    """Answer what the text of a sample may be.
+
+    Args:
+        name: The column's name.
+        sample: Some of its values.
+        missing: The spellings of missing, if declared; otherwise the known ones are tried.
+
+    Example:
+        >>> guess_text("x", pl.Series(["1", "2.5", "NA"]), None).candidates[0].kind
+        'number'
+    """
+    spellings = tuple(missing) if missing is not None else _TYPED_MISSING
+    held = sample.drop_nulls().unique(maintain_order=True).str.strip_chars(BLANKS)
+    marks = tuple(held.filter(held.str.contains(r"^[^\w\s]+$")).unique(maintain_order=True))
+    values = held.filter((held != "") & ~held.is_in([s.strip(BLANKS) for s in spellings]))
+    return replace(_guess(name, values, spellings), marks=marks)
+
+
+def _guess(name: str, values: pl.Series, spellings: tuple[str, ...]) -> Guess:
+    if values.is_empty():
+        found = (Column(name, "number", missing=spellings), Column(name, "datetime", missing=spellings))
+        return Guess(found, certain=False)
+    if (pair := boolean_pair(values)) is not None:
+        true, false = pair
+        return Guess((Column(name, "boolean", missing=spellings, true=true, false=false),))
+    return _guess_number(name, values, spellings) or _guess_time(name, values, spellings)
+
+
+def boolean_pair(values: pl.Series) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """Answer the spellings of true and false when the values are such a pair.
+
+    Example:
+        >>> boolean_pair(pl.Series(["Yes", "no"]))
+        (('Yes',), ('no',))
+    """
+    if values.len() > 6:
+        return None
+    lower = values.str.to_lowercase()
+    for true, false in _PAIRS:
+        if set(lower) == {true, false}:
+            held = values.to_list()
+            yes = tuple(sorted(v for v in held if v.lower() == true))
+            return yes, tuple(sorted(v for v in held if v.lower() == false))
+    return None
+
+
+def _guess_number(name: str, values: pl.Series, missing: tuple[str, ...]) -> Guess | None:
+    column = Column(name, "number", missing=missing)
+    read = parse_numbers(values, column)
+    share = 1 - read.null_count() / values.len()
+    if share == 1.0:
+        codes = _code_reason(values)
+        return Guess(note=codes) if codes else Guess((column,))
+    if share >= _MOSTLY:
+        other = values.filter(read.is_null())[0]
+        return Guess(note=_mostly("numbers", share, other, name))
+    return None
+
+
+def _code_reason(values: pl.Series) -> str:
+    """Say why digits are codes rather than numbers; empty when they are not."""
+    padded = values.filter(values.str.contains("^[+-]?0[0-9]"))
+    if padded.len():
+        return f"digits with leading zeros such as {padded[0]!r}, kept as text"
+    long = values.filter(values.str.contains(f"^[+-]?[0-9]{{{_EXACT_DIGITS + 1},}}$"))
+    if long.len():
+        return f"digits too many for an exact number such as {long[0]!r}, kept as text"
+    return ""
+
+
+def _guess_time(name: str, values: pl.Series, missing: tuple[str, ...]) -> Guess:
+    if not values.str.contains(_LIKE_DATE).any() or (values.str.len_chars().min() or 0) > _LONGEST_DATE:
+        return Guess(note=_comma_note(values))
+    iso = Column(name, "datetime", missing=missing)
+    share = 1 - parse_times(values, iso).null_count() / values.len()
+    if share == 1.0:
+        return Guess((iso,))
+    formats = date_formats(values)
+    if formats:
+        return Guess(tuple(Column(name, "datetime", missing=missing, format=f) for f in formats))
+    if share >= _MOSTLY:
+        other = values.filter(parse_times(values, iso).is_null())[0]
+        return Guess(note=_mostly("dates", share, other, name))
+    return Guess(note=_comma_note(values))
+
+
+def _mostly(what: str, share: float, other: str, name: str) -> str:
+    kind = "number" if what == "numbers" else "datetime"
+    return (
+        f"{share:.1%} of the distinct values are {what} but not {other!r}; if that means missing, "
+        f"say kinds={{{name!r}: {kind!r}}} and missing={{{name!r}: [{other!r}]}}"
+    )
+
+
+def _comma_note(values: pl.Series) -> str:
+    if values.str.contains(r"^[+-]?[0-9]+,[0-9]+$").all():
+        return f"looks like numbers with commas, such as {values[0]!r}; write a point to have numbers"
+    return ""
+
+
+def date_formats(values: pl.Series) -> list[str]:
+    """Answer the formats that read every value, two when day and month cannot be told apart.
+
+    Example:
+        >>> date_formats(pl.Series(["31/12/2020"])), date_formats(pl.Series(["01/02/2020"]))
+        (['%d/%m/%Y'], ['%d/%m/%Y', '%m/%d/%Y'])
+    """
+    if values.str.contains(_MONTHS).all():
+        return ["%Y-%m"]
+    first = values.head(1)
+    found = []
+    for text in (day + time for day in _DATES for time in _TIMES):
+        column = Column("", "datetime", format=text)
+        if parse_times(first, column).null_count():
+            continue
+        if not parse_times(values, column).null_count():
+            found.append(text)
+    return found

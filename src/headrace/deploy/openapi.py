@@ -1,0 +1,172 @@
+"""The server's interface in OpenAPI's words, with the columns of the release and examples."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from headrace.data.schema import Column, Schema
+    from headrace.deploy.runtime import Runtime
+
+__all__ = ["predict_extra", "row_example", "row_schema"]
+
+_TYPES = {"boolean": "boolean", "number": "number"}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def row_schema(schema: Schema, profile: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Answer the JSON Schema of one row.
+
+    Args:
+        schema: The columns.
+        profile: `profile.json` of the release, for the examples.
+
+    Example:
+        >>> from headrace.data.schema import Column, Schema
+        >>> row_schema(Schema((Column("age", "number"),)))["required"]
+        ['age']
+    """
+    seen = _by_name(profile)
+    return {
+        "type": "object",
+        "properties": {c.name: _property(c, seen.get(c.name, {})) for c in schema.columns},
+        "required": [column.name for column in schema.columns if not column.optional],
+        "example": row_example(schema, profile),
+    }
+
+
+def row_example(schema: Schema, profile: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Answer an ordinary row: middle numbers, most frequent values."""
+    seen = _by_name(profile)
+    return {column.name: _example(column, seen.get(column.name, {})) for column in schema.columns}
+
+
+def predict_extra(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Answer what FastAPI cannot know about `POST /predict`: its body and its answers."""
+    row = row_schema(runtime.schema, profile)
+    body = {
+        "type": "object",
+        "properties": {"rows": {"type": "array", "minItems": 1, "items": row}},
+        "required": ["rows"],
+        "additionalProperties": False,
+    }
+    example = {"rows": [row["example"]]}
+    refused = {"description": "", "content": {"application/json": {"schema": _ERROR}}}
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {"application/json": {"schema": body, "example": example}},
+        },
+        "responses": {
+            "200": {
+                "description": "One answer for each row, in order.",
+                "content": {"application/json": {"schema": _answer(runtime)}},
+            },
+            "400": {**refused, "description": "The body is not JSON."},
+            "413": {**refused, "description": "The body has too many bytes or rows."},
+            "415": {**refused, "description": "The body is not declared as JSON in UTF-8."},
+            "422": {**refused, "description": "Rows that do not fit the columns."},
+        },
+    }
+
+
+_ERROR: dict[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {"type": "string"},
+        "problems": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "column": {"type": ["string", "null"]},
+                    "row": {"type": ["integer", "null"]},
+                    "value": {},
+                    "error": {"type": "string"},
+                    "hint": {"type": ["string", "null"]},
+                },
+            },
+        },
+    },
+}
+
+
+def _answer(runtime: Runtime) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "version": {"type": "string", "description": "The release that answered."},
+        "predictions": {"type": "array", "items": _prediction(runtime)},
+    }
+    if runtime.classes:
+        row = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
+        properties["probabilities"] = {"type": "array", "items": row}
+        properties["classes"] = {"type": "array", "items": {"enum": list(runtime.classes)}}
+    properties["ignored"] = {
+        "type": "array",
+        "items": {"type": "string"},
+        "description": "Columns of the request that the release does not know.",
+    }
+    required = [name for name in properties if name != "ignored"]
+    return {"type": "object", "properties": properties, "required": required}
+
+
+def _prediction(runtime: Runtime) -> dict[str, Any]:
+    if runtime.classes:
+        return {"enum": list(runtime.classes)}
+    return {"type": "integer"} if runtime.task == "clustering" else {"type": "number"}
+
+
+def _property(column: Column, seen: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": [_TYPES.get(column.kind, "string"), "null"],
+        "description": _description(column),
+        "examples": [_example(column, seen)],
+    }
+    if column.kind == "datetime" and column.format is None:
+        found["format"] = "date-time"
+    return found
+
+
+def _description(column: Column) -> str:
+    missing = f"; missing: {', '.join(map(repr, column.missing))}" if column.missing else ""
+    written = f", written as {column.format}" if column.format else ""
+    return f"{column.kind}{written}{missing}{'; may be absent' if column.optional else ''}"
+
+
+def _example(column: Column, seen: Mapping[str, Any]) -> Any:
+    if column.kind == "boolean":
+        return column.true[0] if column.true else True
+    if column.type == "string":
+        return next(iter(seen.get("values") or ()), "text")
+    middle = _middle(seen.get("edges") or ())
+    if column.type == "number":
+        return 0 if middle is None else _rounded(middle)
+    return _instant(column, middle)
+
+
+def _instant(column: Column, microseconds: float | None) -> str | int:
+    instant = _EPOCH + timedelta(microseconds=microseconds or 0)
+    units = {"unix s": 10**6, "unix ms": 10**3, "unix us": 1}
+    if column.format in units:
+        return round(microseconds or 0) // units[column.format]
+    if column.format == "unix ns":
+        return round(microseconds or 0) * 1000
+    if column.format is not None:
+        return instant.strftime(column.format)
+    return instant.replace(tzinfo=None).isoformat(timespec="seconds")
+
+
+def _middle(edges: Sequence[float]) -> float | None:
+    return edges[len(edges) // 2] if edges else None
+
+
+def _rounded(value: float) -> float | int:
+    rounded = float(f"{value:.6g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def _by_name(profile: Mapping[str, Any] | None) -> dict[str, Mapping[str, Any]]:
+    return {column["name"]: column for column in (profile or {}).get("columns", ())}

@@ -1,0 +1,184 @@
+"""The runtime: a release that answers, with NumPy and ONNX Runtime only.
+
+It takes the rows through the same door as the pipeline, runs the release's one graph, and decodes
+the answers as the pipeline does. Neither TensorFlow nor a table library is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from headrace.data.rows import RowDoor
+from headrace.data.schema import Schema
+from headrace.deploy.registry import find_release
+from headrace.deploy.session import open_session
+from headrace.errors import ReleaseError, SettingError
+from headrace.model.target import TargetSpec
+
+if TYPE_CHECKING:
+    import os
+
+    from numpy.typing import NDArray
+
+    from headrace.data.rows import Blocks
+    from headrace.deploy.release import Limits
+
+__all__ = ["Runtime"]
+
+_BATCH = 4096
+
+
+class Runtime:
+    """A release, ready to answer.
+
+    Args:
+        path: A release folder, or a registry (its champion answers).
+        name: For a registry: the alias or version that answers.
+        threads: Threads inside one call of the graph; one is the fastest for few rows.
+        limits: Sizes above which a release is refused.
+
+    Attributes:
+        path: The release folder.
+        version: The release's version.
+        schema: The columns that rows must have.
+        target: The task and its classes; None for clusters.
+        release: The release itself, every file checked.
+
+    Raises:
+        ReleaseError: No release, altered, or without an ONNX graph.
+
+    Example:
+        >>> runtime = Runtime("models/income")                      # doctest: +SKIP
+        >>> runtime.predict([{"age": 39, "education": "Bachelors"}])  # doctest: +SKIP
+        array(['<=50K'], dtype='<U5')
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        name: str = "champion",
+        threads: int = 1,
+        limits: Limits | None = None,
+    ) -> None:
+        """Check the release and open its graph."""
+        self.release, self.registry = find_release(path, name, limits=limits)
+        self.path = self.release.path
+        self.version = self.release.version
+        if "model.onnx" not in self.release:
+            raise ReleaseError(
+                f"the release {self.version} has no ONNX graph: it was saved but not deployed, or "
+                "one of its steps is free Python. Use hr.load(path).predict(rows)"
+            )
+        self.schema = Schema.from_dict(self.release.document("schema.json"))
+        self.target = (
+            TargetSpec.from_dict(self.release.document("target.json"))
+            if "target.json" in self.release
+            else None
+        )
+        self.door = RowDoor(self.schema, ignore=(self.target.name,) if self.target else ())
+        self.session = open_session(self.release.bytes("model.onnx"), threads=threads)
+        self._inputs = tuple(value.name for value in self.session.get_inputs())
+        self._output = self._answer_name()
+
+    @property
+    def task(self) -> str:
+        """What it answers: "binary", "multiclass", "regression" or "clustering"."""
+        return self.target.task if self.target else "clustering"
+
+    @property
+    def classes(self) -> tuple[Any, ...]:
+        """The labels, in the order of the probabilities' columns; empty without classes."""
+        return self.target.classes if self.target else ()
+
+    def predict(self, rows: object) -> NDArray[Any]:
+        """Answer the label, value or cluster of each row.
+
+        Args:
+            rows: A list of dicts, one dict, or a pandas or Polars frame.
+
+        Returns:
+            (rows,) labels in their own type, float64 values, or int64 clusters.
+
+        Raises:
+            DataError: Every value that does not fit and every column that is absent.
+        """
+        return self.decode(self.output(rows))
+
+    def predict_proba(self, rows: object) -> NDArray[Any]:
+        """Answer the probability of each class, (rows, classes) float32.
+
+        Raises:
+            DataError: As for `predict`.
+            SettingError: The release has no classes.
+        """
+        self.check_classes()
+        return self.output(rows)
+
+    def output(self, rows: object) -> NDArray[Any]:
+        """Answer what the graph answers: probabilities, values, or clusters, one row for each."""
+        return self.run(self.door(as_rows(rows)))
+
+    def run(self, blocks: Blocks) -> NDArray[Any]:
+        """Answer what the graph answers for canonical blocks; many rows go in portions."""
+        count = len(blocks.numbers)
+        if count <= _BATCH:
+            feed = {name: getattr(blocks, name) for name in self._inputs}
+            return cast("NDArray[Any]", self.session.run((self._output,), feed)[0])
+        return np.concatenate([self.run(_slice(blocks, i)) for i in range(0, count, _BATCH)])
+
+    def decode(self, output: NDArray[Any]) -> NDArray[Any]:
+        """Turn what the graph answers into labels, values or clusters."""
+        if self.target is None:
+            return output
+        if self.target.task == "regression":
+            return output.astype(np.float64)
+        # The network's own output of the binary task is the last class's probability.
+        return self.target.decode(output[:, 1:] if self.target.task == "binary" else output)
+
+    def check_classes(self) -> None:
+        """Refuse to speak of probabilities where there are no classes."""
+        if not self.classes:
+            raise SettingError(
+                f"the release {self.version} answers {self.task}, which has no probabilities: "
+                "use predict instead of predict_proba"
+            )
+
+    def __repr__(self) -> str:
+        columns = len(self.schema.columns)
+        return f"Runtime({str(self.path)!r}): {self.task}, {columns} columns, {self.version}"
+
+    def _answer_name(self) -> str:
+        expected = {"clustering": "cluster", "regression": "prediction"}
+        name = expected.get(self.task, "probabilities")
+        found = [value.name for value in self.session.get_outputs()]
+        if name not in found or not {"numbers", "strings", "times"} >= set(self._inputs):
+            raise ReleaseError(
+                f"model.onnx of {self.version} should answer {name!r} from numbers, strings and "
+                f"times; it answers {found} from {list(self._inputs)}"
+            )
+        return name
+
+
+def as_rows(rows: object) -> Sequence[Mapping[str, object]]:
+    """Answer rows as a list of mappings: a single row, a pandas or a Polars frame too.
+
+    Example:
+        >>> as_rows({"age": 39})
+        [{'age': 39}]
+    """
+    if isinstance(rows, Mapping):
+        return [rows]
+    if hasattr(rows, "to_dicts"):  # Polars
+        return cast("list[dict[str, object]]", rows.to_dicts())
+    if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
+        return cast("list[dict[str, object]]", rows.to_dict("records"))
+    return cast("Sequence[Mapping[str, object]]", rows)
+
+
+def _slice(blocks: Blocks, start: int) -> Blocks:
+    rows = slice(start, start + _BATCH)
+    return type(blocks)(blocks.numbers[rows], blocks.strings[rows], blocks.times[rows])

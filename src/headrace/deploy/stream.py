@@ -1,0 +1,207 @@
+"""Scoring lines: one JSON object in, one JSON object out, in order, without end.
+
+    headrace score models/income < rows.jsonl > answers.jsonl
+
+A line that cannot be answered gets `{"error": …, "line": n}` in its place, and the stream goes on.
+Lines are answered together, as many as have arrived: a file in large batches, a person or a slow
+source line by line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+import msgspec
+
+from headrace.data.rows import RowDoor
+from headrace.deploy.body import Refusal, decode
+from headrace.deploy.runtime import Runtime
+from headrace.errors import DataError, SettingError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["StreamCount", "score"]
+
+_CHUNK = 1 << 18
+_LONGEST_LINE = 16 << 20
+_MOST_NAMES = 10_000
+
+_encode_lines = msgspec.json.Encoder().encode_lines
+
+
+@dataclass(frozen=True)
+class StreamCount:
+    """How many lines were answered, and how many of them with an error."""
+
+    lines: int
+    errors: int
+
+
+@runtime_checkable
+class _Arriving(Protocol):
+    """A stream that can say what has arrived, such as `sys.stdin.buffer`."""
+
+    def read1(self, size: int = -1, /) -> bytes: ...
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line with its number, and the row in it or what is wrong with it."""
+
+    number: int
+    row: dict[str, Any] | None
+    error: str = ""
+
+
+def score(
+    path: str | os.PathLike[str] | Runtime,
+    lines_in: IO[bytes] | Iterable[str | bytes],
+    lines_out: IO[bytes],
+    *,
+    batch: int = 1024,
+) -> StreamCount:
+    """Answer JSON lines until there are no more.
+
+    Each answer holds `prediction`, and `probabilities` where there are classes.
+
+    Args:
+        path: A release folder, a registry, or a `Runtime`.
+        lines_in: A binary stream, or any iterable of lines. Lines of more than 16 MiB are errors.
+        lines_out: A binary stream; it is flushed after each batch.
+        batch: The largest number of rows that are answered together.
+
+    Returns:
+        How many lines were answered, with how many errors.
+
+    Raises:
+        SettingError: `batch` is not positive.
+    """
+    if batch < 1:
+        raise SettingError(f"batch must be 1 or more, received {batch}")
+    scorer = _Scorer(path if isinstance(path, Runtime) else Runtime(path))
+    lines = errors = 0
+    for group in _groups(lines_in, batch):
+        read = [_read(text, lines + place) for place, text in enumerate(group, start=1)]
+        answers = scorer.answers(read)
+        lines_out.write(_encode_lines(answers))
+        lines_out.flush()
+        lines += len(group)
+        errors += sum("error" in answer for answer in answers)
+    return StreamCount(lines, errors)
+
+
+class _Scorer:
+    """Answers groups of lines."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self._known = set(runtime.schema.names)
+        self._door = runtime.door
+
+    def answers(self, lines: list[_Line]) -> list[dict[str, Any]]:
+        """Answer each line, in order."""
+        self._learn_unknown(lines)
+        good = [line for line in lines if line.row is not None]
+        found = iter(self._rows(good))
+        return [next(found) if line.row is not None else _error(line) for line in lines]
+
+    def _rows(self, lines: list[_Line]) -> list[dict[str, Any]]:
+        """Answer lines that hold a row; a group with a bad row is halved until it stands alone."""
+        if not lines:
+            return []
+        try:
+            blocks = self._door([cast("dict[str, Any]", line.row) for line in lines])
+        except DataError as error:
+            if len(lines) == 1:
+                return [_error(replace(lines[0], error=_text(error)))]
+            half = len(lines) // 2
+            return self._rows(lines[:half]) + self._rows(lines[half:])
+        output = self.runtime.run(blocks)
+        predictions = self.runtime.decode(output).tolist()
+        if not self.runtime.classes:
+            return [{"prediction": value} for value in predictions]
+        return [
+            {"prediction": label, "probabilities": row}
+            for label, row in zip(predictions, output.tolist(), strict=True)
+        ]
+
+    def _learn_unknown(self, lines: list[_Line]) -> None:
+        """Take a door that knows the columns which the release does not; they are ignored."""
+        found = set[str]().union(
+            *(line.row.keys() for line in lines if line.row and not line.row.keys() <= self._known)
+        )
+        if not found:
+            return
+        names = self.runtime.schema.names
+        # A source that makes up new names for ever must not fill the memory.
+        kept = self._known if len(self._known) < _MOST_NAMES else set(names)
+        self._known = kept | found
+        self._door = RowDoor(self.runtime.schema, ignore=self._known)
+
+
+def _read(text: bytes | None, number: int) -> _Line:
+    if text is None:
+        return _Line(number, None, f"the line is longer than {_LONGEST_LINE:,} bytes")
+    if not text.strip():
+        return _Line(number, None, "the line is empty")
+    try:
+        row = decode(text)
+    except Refusal as refusal:
+        return _Line(number, None, str(refusal))
+    if not isinstance(row, dict):
+        return _Line(number, None, "expected a JSON object, one row")
+    return _Line(number, row)
+
+
+def _error(line: _Line) -> dict[str, Any]:
+    return {"error": line.error, "line": line.number}
+
+
+def _text(error: DataError) -> str:
+    """Say what is wrong with the only row; its number means nothing in a stream."""
+    return "; ".join(str(replace(problem, row=None)) for problem in error.problems)
+
+
+def _groups(source: IO[bytes] | Iterable[str | bytes], batch: int) -> Iterator[list[bytes | None]]:
+    """Answer the lines in groups, as they arrive; None stands for a line that is too long."""
+    lines = _arriving(source) if isinstance(source, _Arriving) else _listed(source, batch)
+    for group in lines:
+        for start in range(0, len(group), batch):
+            yield group[start : start + batch]
+
+
+def _listed(source: Iterable[str | bytes], batch: int) -> Iterator[list[bytes | None]]:
+    lines = iter(source)
+    while group := list(islice(lines, batch)):
+        texts = (
+            line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line for line in group
+        )
+        yield [text if len(text) <= _LONGEST_LINE else None for text in texts]
+
+
+def _arriving(source: _Arriving) -> Iterator[list[bytes | None]]:
+    """Split what has arrived into lines; the piece behind the last line feed waits for more."""
+    pieces: list[bytes] = []
+    size = 0
+    while chunk := source.read1(_CHUNK):
+        *whole, rest = chunk.split(b"\n")
+        lines: list[bytes | None] = list(whole)
+        if whole:
+            lines[0] = _joined(pieces, size, whole[0])
+            pieces, size = [], 0
+            yield lines
+        size += len(rest)
+        if size <= _LONGEST_LINE:
+            pieces.append(rest)
+        else:  # what is too long is not kept
+            pieces.clear()
+    if size:
+        yield [_joined(pieces, size, b"")]
+
+
+def _joined(pieces: list[bytes], size: int, last: bytes) -> bytes | None:
+    return b"".join([*pieces, last]) if size + len(last) <= _LONGEST_LINE else None

@@ -1,0 +1,179 @@
+"""Evaluating a model: every metric of its task with an interval, and verdicts on baselines."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from headrace.errors import SettingError
+from headrace.evaluate.comparison import judge
+from headrace.evaluate.intervals import check_confidence, resample
+from headrace.evaluate.measure import PRIMARY, Measure, find, measures
+from headrace.evaluate.result import Evaluation, Metric
+from headrace.evaluate.scores import check_scores, to_scores
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from headrace.evaluate.intervals import Resampled
+    from headrace.model.target import TargetSpec
+
+__all__ = ["evaluate"]
+
+_SHOWN = 5
+
+FEW_ROWS = 10
+"""With fewer rows than this of some class (or in all) an interval is only rough."""
+
+
+def evaluate(
+    target: TargetSpec,
+    y_true: NDArray[Any],
+    output: NDArray[Any],
+    *,
+    baselines: Mapping[str, NDArray[Any]] | None = None,
+    metrics: Sequence[str | Measure] | None = None,
+    primary: str | None = None,
+    smallest_effect: float = 0.0,
+    resamples: int = 1000,
+    confidence: float = 0.95,
+    seed: int = 0,
+    notes: Sequence[str] = (),
+) -> Evaluation:
+    """Answer how good a model is on rows that it has not seen.
+
+    Args:
+        target: The task, the classes and, for regression, the scale of the network's output.
+        y_true: (rows,) class index, as `target.encode` answers it, or for regression the target
+            in its own units (not standardised).
+        output: What the network says: (rows, 1) or (rows,) probability of the second class,
+            (rows, classes) probabilities, or (rows, 1) or (rows,) standardised values, which are
+            turned into the units of the target here.
+        baselines: Outputs of other models for the same rows, in the same form.
+        metrics: Which metrics to report; all of the task when none are given.
+        primary: The metric that decides comparisons, one of the reported ones; roc_auc (binary),
+            accuracy (multiclass) or rmse (regression) when none is given.
+        smallest_effect: The difference to a baseline that matters, in the primary metric's units.
+        resamples: How many times the rows are drawn for the bootstrap.
+        confidence: How often the intervals hold the value of all rows of the same kind.
+        seed: The same seed gives the same intervals.
+        notes: What else the result should say.
+
+    Raises:
+        DataError: The rows do not fit, or hold values that are no numbers or no probabilities.
+        SettingError: A metric is unknown, or a setting is out of its range.
+
+    Example:
+        >>> from headrace.model.target import TargetSpec
+        >>> target = TargetSpec("bought", "binary", classes=("no", "yes"))
+        >>> random = np.random.default_rng(0)
+        >>> truth = random.integers(0, 2, 500)
+        >>> says = np.clip(0.25 + 0.5 * truth + random.normal(0, 0.3, 500), 0, 1)
+        >>> answer = evaluate(target, truth, says, metrics=["roc_auc", "accuracy"])
+        >>> auc = answer.metrics["roc_auc"]
+        >>> bool(auc.low < auc.value < auc.high)
+        True
+    """
+    check_confidence(confidence)
+    chosen = measures(target.task) if metrics is None else find(metrics, target.task)
+    decisive = _decisive(chosen, primary or PRIMARY[target.task])
+    truth, scores = check_scores(target.task, y_true, to_scores(target, output))
+    others = {
+        name: check_scores(target.task, truth, to_scores(target, one), name=f"baseline {name!r}")[1]
+        for name, one in (baselines or {}).items()
+    }
+    kernels = [one.prepare(truth, scores) for one in chosen]
+    kernels += [decisive.prepare(truth, other) for other in others.values()]
+    deciding = [one.deciding_rows(truth, scores) for one in chosen]
+    deciding += [decisive.deciding_rows(truth, scores)] * len(others)
+    resampled = resample(kernels, len(truth), resamples=resamples, seed=seed, deciding=deciding)
+    own = dict(zip(chosen, resampled, strict=False))
+    rivals = dict(zip(others, resampled[len(chosen) :], strict=True))
+    return Evaluation(
+        target=target.name,
+        task=target.task,
+        rows=len(truth),
+        metrics={one.name: _metric(one, own[one], truth, scores, confidence) for one in chosen},
+        primary=decisive.name,
+        comparisons={
+            name: judge(
+                own[decisive],
+                rival,
+                measure=decisive,
+                rows=len(truth),
+                smallest_effect=smallest_effect,
+                confidence=confidence,
+            )
+            for name, rival in rivals.items()
+        },
+        classes=target.classes,
+        notes=(*notes, *_few_rows(target, truth)),
+        y_true=truth,
+        output=scores,
+    )
+
+
+def _decisive(chosen: Sequence[Measure], name: str) -> Measure:
+    for measure in chosen:
+        if measure.name == name:
+            return measure
+    reported = ", ".join(measure.name for measure in chosen)
+    raise SettingError(
+        f"the primary metric must be one of the reported ones ({reported}), received {name!r}"
+    )
+
+
+def _metric(
+    measure: Measure,
+    resampled: Resampled,
+    truth: NDArray[Any],
+    scores: NDArray[Any],
+    confidence: float,
+) -> Metric:
+    interval = resampled.interval(confidence, lowest=measure.lowest, highest=measure.highest)
+    low, high, note = interval
+    if not math.isfinite(resampled.value):
+        note = f"undefined: {measure.undefined}"
+    elif measure.formula:
+        low, high = measure.formula(truth, scores, confidence)
+        note = ""
+    return Metric(
+        name=measure.name,
+        value=resampled.value,
+        low=low,
+        high=high,
+        higher_is_better=measure.higher_is_better,
+        confidence=confidence,
+        note=note,
+        method=measure.method,
+    )
+
+
+def _few_rows(target: TargetSpec, truth: NDArray[Any]) -> list[str]:
+    """Answer what the number of rows forbids to conclude."""
+    if target.task == "regression":
+        rough = len(truth) < FEW_ROWS
+        return [f"with {len(truth)} rows the intervals are rough"] if rough else []
+    counts = np.bincount(truth, minlength=len(target.classes))
+    absent = [label for label, count in zip(target.classes, counts, strict=True) if not count]
+    few = {
+        label: int(count)
+        for label, count in zip(target.classes, counts, strict=True)
+        if 0 < count < FEW_ROWS
+    }
+    notes = []
+    if absent:
+        notes += [f"no test row is of class {_names(absent)}: averages over classes leave it out"]
+    if few:
+        rows = ", ".join(f"{label!r} ({count})" for label, count in list(few.items())[:_SHOWN])
+        notes += [f"few test rows of class {rows}: intervals that depend on it are rough"]
+    return notes
+
+
+def _names(labels: Sequence[object]) -> str:
+    shown = ", ".join(repr(label) for label in labels[:_SHOWN])
+    return f"{shown} and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else shown

@@ -1,0 +1,235 @@
+"""The stage that evaluates: a fitted pipeline on rows that it has not seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from headrace.clustering.kmeans import KMeans
+from headrace.data.conform import conform
+from headrace.data.source import read
+from headrace.errors import DataError, NotTrainedError, Problem
+from headrace.evaluate.baseline import BASELINES, baselines
+from headrace.evaluate.clusters import evaluate_clusters
+from headrace.evaluate.evaluation import evaluate
+from headrace.evaluate.importance import Importance, permutation_importance
+from headrace.evaluate.scores import to_scores
+from headrace.evaluate.stability import Stability, stability
+from headrace.progress import bar
+from headrace.stage import Context, Stage
+from headrace.train.labels import LABEL, label_series, present
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from headrace.evaluate.measure import Measure
+    from headrace.evaluate.result import ClusterEvaluation, Evaluation
+    from headrace.pipeline import Pipeline
+    from headrace.train.fitted import Fitted
+
+__all__ = ["Evaluate", "LabelledRows", "labelled_rows"]
+
+
+@dataclass(frozen=True)
+class LabelledRows:
+    """Canonical rows whose label is known.
+
+    Attributes:
+        canonical: The feature columns.
+        labels: The labels, none missing.
+        y_true: The labels as the metrics read them: class index, or values in their own units.
+        notes: What was left out.
+    """
+
+    canonical: pl.DataFrame
+    labels: pl.Series
+    y_true: NDArray[Any]
+    notes: tuple[str, ...]
+
+
+class Evaluate(Stage):
+    """Measure a pipeline on rows that it has not seen.
+
+    Args:
+        metrics: Names of the metrics; None for all of the task.
+        primary: The metric that decides comparisons; None for the task's usual one.
+        compare: Baselines on the same rows, of "dummy" and "gradient_boosting". They learn from
+            the training rows as the network saw them, so a loaded pipeline has none.
+        importance: Whether to measure how much each column matters.
+        stability: How many trainings with other seeds to compare; 0 for none.
+        resamples: How many times the rows are drawn for the intervals.
+        confidence: Of the intervals.
+    """
+
+    def __init__(
+        self,
+        *,
+        metrics: Sequence[str | Measure] | None = None,
+        primary: str | None = None,
+        compare: Sequence[str] = BASELINES,
+        importance: bool = True,
+        stability: int = 0,
+        resamples: int = 1000,
+        confidence: float = 0.95,
+    ) -> None:
+        """Store the settings."""
+        self.metrics = metrics
+        self.primary = primary
+        self.compare = compare
+        self.importance = importance
+        self.stability = stability
+        self.resamples = resamples
+        self.confidence = confidence
+
+    def run(self, pipeline: Pipeline, context: Context) -> Evaluation | ClusterEvaluation:
+        """Evaluate on `context.test`."""
+        return self.measure(pipeline, context.test)
+
+    def measure(self, pipeline: Pipeline, data: object) -> Evaluation | ClusterEvaluation:
+        """Evaluate on any rows; the scores are remembered for the release.
+
+        Raises:
+            DataError: If the rows do not fit, or none has a label.
+        """
+        fitted = pipeline.fitted
+        if fitted.model is None:
+            raise NotTrainedError("a pipeline without a model has nothing to evaluate")
+        if fitted.target is None:
+            return self._clusters(fitted, data)
+        result = self._network(pipeline, fitted, data)
+        pipeline.remember(result)
+        return result
+
+    def _network(self, pipeline: Pipeline, fitted: Fitted, data: object) -> Evaluation:
+        spec = fitted.network.target_spec
+        with bar("evaluate", 3 + self.stability) as progress:
+            rows = labelled_rows(fitted, data)
+            output = fitted.output(rows.canonical)
+            rivals, notes = self._baselines(fitted, rows, pipeline.seed)
+            progress.advance(note="baselines fitted")
+            result = evaluate(
+                spec,
+                rows.y_true,
+                output,
+                baselines=rivals,
+                metrics=self.metrics,
+                primary=self.primary,
+                resamples=self.resamples,
+                confidence=self.confidence,
+                seed=pipeline.seed,
+                notes=(*rows.notes, *notes),
+            )
+            progress.advance(note="metrics")
+            result = replace(
+                result,
+                importance=self._importance(fitted, rows, result.primary, pipeline.seed),
+                stability=self._stability(pipeline, rows, progress.advance),
+            )
+            progress.advance(note="done")
+        return result
+
+    def _baselines(
+        self, fitted: Fitted, rows: LabelledRows, seed: int
+    ) -> tuple[dict[str, NDArray[Any]], tuple[str, ...]]:
+        kept = fitted.kept
+        if not self.compare:
+            return {}, ()
+        if kept is None or kept.features is None or kept.target is None:
+            note = "no baselines: a loaded pipeline has no training rows for them to learn from"
+            return {}, (note,)
+        test = fitted.features(rows.canonical)
+        return baselines(
+            fitted.network.target_spec,
+            fitted.plan.spec,
+            kept.features,
+            kept.target,
+            test,
+            names=self.compare,
+            seed=seed,
+        ), ()
+
+    def _importance(
+        self, fitted: Fitted, rows: LabelledRows, primary: str, seed: int
+    ) -> Importance | None:
+        if not self.importance:
+            return None
+        spec = fitted.network.target_spec
+        return permutation_importance(
+            lambda frame: to_scores(spec, fitted.output(frame)),
+            rows.canonical,
+            rows.y_true,
+            task=spec.task,
+            metric=primary,
+            confidence=self.confidence,
+            seed=seed,
+        )
+
+    def _stability(
+        self, pipeline: Pipeline, rows: LabelledRows, advance: Any
+    ) -> Stability | None:
+        if not self.stability:
+            return None
+        again = pipeline.fitted.retrain
+        if again is None:
+            raise NotTrainedError(
+                "stability trains again with other seeds, which needs the training rows; "
+                "a loaded pipeline has none"
+            )
+        spec = pipeline.fitted.network.target_spec
+
+        def train(seed: int) -> NDArray[Any]:
+            output = again(seed).output(rows.canonical)
+            advance(note=f"seed {seed}")
+            return to_scores(spec, output)
+
+        seeds = [pipeline.seed + 1 + place for place in range(self.stability)]
+        return stability(train, rows.y_true, task=spec.task, metrics=self.metrics, seeds=seeds)
+
+    def _clusters(self, fitted: Fitted, data: object) -> ClusterEvaluation:
+        clusters = fitted.clusters
+        matrix = fitted.matrix(fitted.conform(data))
+        settings = fitted.steps[-1].get_params()
+
+        def refit(rows: NDArray[Any], seed: int) -> Any:
+            return KMeans(**(settings | {"random_state": seed})).fit_matrix(rows).predict
+
+        with bar("evaluate", None) as progress:
+            progress.advance(note="resampling")
+            return evaluate_clusters(
+                matrix,
+                clusters.predict(matrix),
+                clusters.centres,
+                columns=[info.name for info in fitted.plan.outputs],
+                refit=refit,
+                confidence=self.confidence,
+            )
+
+
+def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None) -> LabelledRows:
+    """Bring rows and their labels into the form that metrics read; unlabelled rows are left out.
+
+    Args:
+        fitted: The pipeline.
+        data: Raw rows, with the target's column unless labels are given.
+        labels: A label for each row, null where it is not known.
+
+    Raises:
+        DataError: If no row has a label, or a label is none of the classes.
+    """
+    spec = fitted.network.target_spec
+    raw = read(data).collect()
+    if not raw.height:
+        raise DataError([Problem("the table is empty: it has columns but no rows")])
+    values = label_series(raw, spec.name) if labels is None else labels
+    canonical = conform(raw.lazy(), fitted.schema, ignore=(spec.name,)).collect()
+    known = canonical.with_columns(values.alias(LABEL)).filter(present(values))
+    if not known.height:
+        raise DataError([Problem("no row has a label", column=spec.name)])
+    left = raw.height - known.height
+    notes = (f"{left:,} of {raw.height:,} rows have no label and were left out",) if left else ()
+    found = known[LABEL].alias(spec.name)
+    return LabelledRows(known.drop(LABEL), found, spec.truth(found), notes)

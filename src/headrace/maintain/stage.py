@@ -1,0 +1,207 @@
+"""The stage that maintains: the tick, wired to a pipeline and its registry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from headrace.data.source import read
+from headrace.deploy.parts import fitted_from
+from headrace.deploy.registry import Registry
+from headrace.deploy.stage import Deploy
+from headrace.errors import NotTrainedError, SettingError
+from headrace.evaluate.comparison import compare
+from headrace.evaluate.evaluation import evaluate
+from headrace.evaluate.measure import PRIMARY
+from headrace.evaluate.scores import to_scores
+from headrace.maintain.loop import tick
+from headrace.maintain.policy import Policy
+from headrace.maintain.score import Score
+from headrace.model.network import Network
+from headrace.stage import Context, Stage
+from headrace.train.labels import label_series, labels_given
+from headrace.train.training import continue_training
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from headrace.data.profile import Profile
+    from headrace.data.schema import Schema
+    from headrace.evaluate.comparison import Comparison
+    from headrace.evaluate.result import Evaluation
+    from headrace.maintain.result import MaintainResult
+    from headrace.pipeline import Pipeline
+    from headrace.train.fitted import Fitted
+
+__all__ = ["Maintain"]
+
+_UNPUBLISHED = "unpublished"
+
+
+class Maintain(Stage):
+    """Compare new rows with what the model was trained on, and act on it.
+
+    Args:
+        policy: When to alarm, retrain, promote and roll back.
+    """
+
+    def __init__(self, *, policy: Policy | None = None) -> None:
+        """Store the settings."""
+        self.policy = policy
+
+    def run(self, pipeline: Pipeline, context: Context) -> MaintainResult | None:
+        """Look at `context.test` as if it had just arrived."""
+        return pipeline.maintain(context.test, policy=self.policy)
+
+    def tick(
+        self, pipeline: Pipeline, data: object, labels: object, path: str | Path | None
+    ) -> MaintainResult:
+        """Look at new rows once and do what the policy says (see `Pipeline.maintain`)."""
+        home = Path(path) if path is not None else pipeline.home
+        host = _Host(pipeline, Registry(home) if home is not None else None)
+        raw = read(data).collect()
+        target = host.champion.target
+        known = None
+        if target is not None and labels is not None:
+            known = labels_given(labels, raw.height, target.name)
+        elif target is not None and target.name in raw.columns:
+            known = label_series(raw, target.name)
+        ignore = (target.name,) if target is not None else ()
+        return tick(host, raw.lazy(), known, policy=self.policy, ignore=ignore)
+
+
+class _Host:
+    """What a tick needs: the champion, those before and after it, and how to move them."""
+
+    def __init__(self, pipeline: Pipeline, registry: Registry | None) -> None:
+        self._pipeline = pipeline
+        self._registry = registry
+        self._challenger: Fitted | None = None
+        self._scores: dict[int, dict[str, Any]] = {}
+        self.champion: Fitted = self._find_champion()
+
+    def _find_champion(self) -> Fitted:
+        """Answer the registry's champion; the pipeline's own state where that is the same."""
+        deployed = self._registry.alias("champion") if self._registry else None
+        if self._registry is None or deployed in {None, self._pipeline.version}:
+            return self._pipeline.fitted
+        return fitted_from(self._registry.resolve("champion"))
+
+    @property
+    def schema(self) -> Schema:
+        return self.champion.schema
+
+    @property
+    def profile(self) -> Profile:
+        return self.champion.profile
+
+    @property
+    def version(self) -> str | None:
+        return self._registry.alias("champion") if self._registry else None
+
+    @property
+    def previous(self) -> Fitted | None:
+        before = self._registry.previous() if self._registry else None
+        if before is None:
+            return None
+        fitted = fitted_from(before)
+        return fitted if fitted.schema.names == self.schema.names else None
+
+    @property
+    def deployed(self) -> Score | None:
+        scores = self.champion.scores
+        if not scores:
+            return None
+        name = scores["primary"]
+        metric = scores["metrics"][name]
+        return Score(
+            name,
+            metric["value"],
+            metric["low"],
+            metric["high"],
+            scores["rows"],
+            metric["higher_is_better"],
+        )
+
+    def score(self, model: Fitted, rows: pl.DataFrame, labels: pl.Series) -> Score:
+        evaluation = self._evaluate(model, rows, labels)
+        metric = evaluation.metrics[evaluation.primary]
+        return Score(
+            metric.name,
+            metric.value,
+            metric.low,
+            metric.high,
+            evaluation.rows,
+            metric.higher_is_better,
+        )
+
+    def compare(
+        self,
+        first: Fitted,
+        second: Fitted,
+        rows: pl.DataFrame,
+        labels: pl.Series,
+        *,
+        confidence: float,
+    ) -> Comparison:
+        # The score that a challenger is promoted with is the one on the rows that judged it.
+        self._scores[id(first)] = self._evaluate(first, rows, labels).scores()
+        spec = first.network.target_spec
+        return compare(
+            spec.truth(labels),
+            to_scores(spec, first.output(rows)),
+            to_scores(spec, second.output(rows)),
+            task=spec.task,
+            metric=self._primary(first),
+            confidence=confidence,
+            seed=self._pipeline.seed,
+        )
+
+    def retrain(self, rows: pl.DataFrame, labels: pl.Series) -> Fitted:
+        network = self.champion.steps[-1]
+        if not isinstance(network, Network):
+            raise SettingError(
+                "retraining needs the settings of the network, which this release does not hold; "
+                "train a new pipeline and deploy it"
+            )
+        return continue_training(
+            self.champion, rows, labels, network=network, seed=self._pipeline.seed
+        )
+
+    def publish(self, challenger: Fitted, why: str) -> str:
+        challenger = replace(challenger, scores=self._scores.get(id(challenger), {}))
+        self._challenger = challenger
+        if self._registry is None:
+            return _UNPUBLISHED
+        settings = self._pipeline.settings()
+        return Deploy(alias=None, why=why).publish(challenger, self._registry.path, settings).version
+
+    def promote(self, version: str, why: str) -> None:
+        if self._challenger is None:
+            raise NotTrainedError("there is no challenger to promote")
+        if self._registry is not None:
+            self._registry.promote(version, why, verdict="better")
+        self._pipeline.adopt(self._challenger, version if self._registry else None)
+
+    def rollback(self, why: str) -> str:
+        if self._registry is None:
+            raise NotTrainedError("there is no registry to roll back")
+        release = self._registry.rollback(why)
+        self._pipeline.adopt(fitted_from(release), release.version)
+        return release.version
+
+    def _evaluate(self, model: Fitted, rows: pl.DataFrame, labels: pl.Series) -> Evaluation:
+        spec = model.network.target_spec
+        return evaluate(
+            spec,
+            spec.truth(labels),
+            model.output(rows),
+            primary=self._primary(model),
+            seed=self._pipeline.seed,
+        )
+
+    def _primary(self, model: Fitted) -> str:
+        primary: str = model.scores.get("primary") or PRIMARY[model.network.target_spec.task]
+        return primary
+

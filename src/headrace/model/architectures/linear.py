@@ -1,0 +1,41 @@
+"""The linear model: one layer; with piecewise-linear embeddings a generalised additive model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from headrace.model.architectures import Architecture
+from headrace.model.architectures.ends import enter, fix_edges, output_activation
+
+if TYPE_CHECKING:
+    from headrace.model.features import FeatureSpec
+    from headrace.model.target import TargetSpec
+
+__all__ = ["ARCHITECTURE", "build"]
+
+
+def build(
+    features: FeatureSpec,
+    target: TargetSpec,
+    *,
+    embedding: str | None = "piecewise",
+    bins: int = 24,
+    width: int = 8,
+) -> keras.Model:
+    """Build a linear or logistic regression on the embedded features.
+
+    Args:
+        features: The columns that come in.
+        target: What goes out.
+        embedding: "piecewise", or None for numbers as they are.
+        bins: The number of bins of a number column.
+        width: The width of the embedding of a number column.
+    """
+    entrance = enter(features, embedding=embedding, bins=bins, width=width)
+    last = keras.layers.Dense(target.outputs, activation=output_activation(target), name="answer")
+    return keras.Model(entrance.inputs, last(entrance.block), name="linear")
+
+
+ARCHITECTURE = Architecture("linear", build, start=fix_edges)

@@ -1,0 +1,55 @@
+"""The multi-layer perceptron: dense layers, one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import keras
+
+from headrace.model.architectures import Architecture
+from headrace.model.architectures.ends import enter, fix_edges, output_activation
+from headrace.model.layers import FastDropout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from headrace.model.features import FeatureSpec
+    from headrace.model.target import TargetSpec
+
+__all__ = ["ARCHITECTURE", "build"]
+
+
+def build(
+    features: FeatureSpec,
+    target: TargetSpec,
+    *,
+    hidden: Sequence[int] = (256, 256, 256),
+    activation: str = "relu",
+    dropout: float = 0.0,
+    embedding: str | None = "piecewise",
+    bins: int = 24,
+    width: int = 8,
+) -> keras.Model:
+    """Build a multi-layer perceptron.
+
+    Args:
+        features: The columns that come in.
+        target: What goes out.
+        hidden: The widths of the hidden layers.
+        activation: The activation of the hidden layers.
+        dropout: The share of each hidden layer that is dropped in training.
+        embedding: "piecewise", or None for numbers as they are.
+        bins: The number of bins of a number column.
+        width: The width of the embedding of a number column.
+    """
+    entrance = enter(features, embedding=embedding, bins=bins, width=width)
+    block = entrance.block
+    for place, units in enumerate(hidden, start=1):
+        block = keras.layers.Dense(units, activation=activation, name=f"hidden_{place}")(block)
+        if dropout:
+            block = FastDropout(dropout, name=f"dropout_{place}")(block)
+    last = keras.layers.Dense(target.outputs, activation=output_activation(target), name="answer")
+    return keras.Model(entrance.inputs, last(block), name="mlp")
+
+
+ARCHITECTURE = Architecture("mlp", build, start=fix_edges)

@@ -1,0 +1,238 @@
+"""Activation, loss, optimiser and metrics by name or as Keras objects, checked before training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import SettingError, nearest
+from headrace.model.backend import keras
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from headrace.model.target import TargetSpec, Task
+
+__all__ = ["Loss", "choose_activation", "choose_loss", "choose_metrics", "choose_optimizer"]
+
+_LOSSES: dict[Task, str] = {
+    "binary": "binary_crossentropy",
+    "multiclass": "sparse_categorical_crossentropy",
+    "regression": "mean_squared_error",
+}
+_SHORT_LOSSES = {
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+}
+_METRICS: dict[Task, tuple[str, ...]] = {
+    "binary": ("accuracy",),
+    "multiclass": ("accuracy",),
+    "regression": ("mae",),
+}
+_CROSS_ENTROPY = ("cross_entropy", "crossentropy")
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 3e-4
+_CLIP_NORM = 1.0
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and the form in which it reads the target.
+
+    Attributes:
+        function: The Keras loss.
+        one_hot: Whether it reads one column a class instead of class numbers.
+    """
+
+    function: Any
+    one_hot: bool
+
+    def target(self, values: NDArray[Any], outputs: int) -> NDArray[Any]:
+        """Answer an encoded target, (rows,), as the loss reads it."""
+        import numpy as np
+
+        if self.one_hot:
+            return np.eye(outputs, dtype=np.float32)[values]
+        if outputs > 1:
+            return np.asarray(values, dtype=np.int32)
+        return np.asarray(values, dtype=np.float32)[:, None]
+
+
+def choose_activation(name: object) -> str:
+    """Answer the name of an activation that exists.
+
+    Raises:
+        SettingError: There is none with this name.
+    """
+    known = _names(keras().activations)
+    if isinstance(name, str):
+        if name in known:
+            return name
+        raise SettingError(_unknown("activation", name, known))
+    found = getattr(name, "__name__", None)
+    if found in known:
+        return str(found)
+    raise SettingError(
+        f"activation must be the name of a Keras activation, received {name!r}: put layers with "
+        "an activation of your own into `hidden` instead"
+    )
+
+
+def choose_loss(loss: Any, target: TargetSpec) -> Loss:
+    """Answer the loss to train with.
+
+    Args:
+        loss: A name, a Keras loss, a function of target and output, or None for the task's own.
+        target: What is predicted.
+
+    Raises:
+        SettingError: There is no such loss, or it does not suit the task.
+    """
+    losses = keras().losses
+    if loss is None or loss in _CROSS_ENTROPY:
+        _check_cross_entropy(loss, target)
+        loss = _LOSSES[target.task]
+    if isinstance(loss, str):
+        known = _names(losses)
+        if loss not in known and loss not in _SHORT_LOSSES:
+            raise SettingError(_unknown("loss", loss, [*known, *_SHORT_LOSSES]))
+        name = _SHORT_LOSSES.get(loss, loss)
+        function = losses.get(name)
+    elif callable(loss):
+        function, name = loss, _loss_name(loss)
+    else:
+        raise SettingError(
+            f"loss must be a name, a Keras loss, a function or None, received {loss!r}"
+        )
+    _check_loss(name, target)
+    sparse = "sparse" in name
+    return Loss(function, one_hot=target.task == "multiclass" and not sparse)
+
+
+def choose_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
+    """Answer a new optimiser.
+
+    Args:
+        optimizer: A name, a Keras optimiser (its settings are copied), or None for AdamW with
+            weight decay 0.0003 (none on biases), gradients clipped to norm 1 and the learning
+            rate 0.002, as TabM is trained.
+        learning_rate: Replaces the optimiser's own; a number or a Keras schedule.
+
+    Raises:
+        SettingError: There is no such optimiser, or the learning rate is not above 0.
+    """
+    optimizers = keras().optimizers
+    _check_rate(learning_rate)
+    if optimizer is None:
+        chosen = optimizers.AdamW(
+            learning_rate=learning_rate or _LEARNING_RATE,
+            weight_decay=_WEIGHT_DECAY,
+            global_clipnorm=_CLIP_NORM,
+        )
+        chosen.exclude_from_weight_decay(var_names=["bias"])
+        return chosen
+    if isinstance(optimizer, str):
+        known = _optimizer_names(optimizers)
+        if optimizer.lower() not in known:
+            raise SettingError(_unknown("optimizer", optimizer, known))
+        chosen = optimizers.get(optimizer)
+    elif isinstance(optimizer, optimizers.Optimizer):
+        chosen = type(optimizer).from_config(optimizer.get_config())
+    else:
+        raise SettingError(
+            f"optimizer must be a name, a Keras optimizer or None, received {optimizer!r}"
+        )
+    if learning_rate is not None:
+        chosen.learning_rate = learning_rate
+    return chosen
+
+
+def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[Any]:
+    """Answer the metrics of the history, by name or as Keras objects; copies of these.
+
+    Raises:
+        SettingError: There is no such metric.
+    """
+    module = keras().metrics
+    chosen: list[Any] = []
+    for metric in _METRICS[target.task] if metrics is None else metrics:
+        if isinstance(metric, module.Metric):
+            chosen.append(type(metric).from_config(metric.get_config()))
+            continue
+        if isinstance(metric, str) and metric != "accuracy":
+            try:
+                module.get(metric)
+            except ValueError as error:
+                raise SettingError(_unknown("metric", metric, _names(module))) from error
+        chosen.append(metric)
+    return chosen
+
+
+def _check_cross_entropy(loss: Any, target: TargetSpec) -> None:
+    if loss is not None and target.task == "regression":
+        raise SettingError(
+            f"the loss {loss!r} needs classes, and the target {target.name!r} is a regression "
+            "target: use 'mse', 'mae' or 'huber', or state task='binary' or 'multiclass'"
+        )
+
+
+def _check_loss(name: str, target: TargetSpec) -> None:
+    if "crossentropy" not in name:
+        return
+    _check_cross_entropy(name, target)
+    binary = name.startswith("binary")
+    if target.task == "binary" and not binary:
+        raise SettingError(
+            f"the loss {name!r} needs one output a class, and the network has one output for the "
+            f"two classes of {target.name!r}: use 'binary_crossentropy'"
+        )
+
+
+def _check_rate(learning_rate: Any) -> None:
+    schedule = keras().optimizers.schedules.LearningRateSchedule
+    if learning_rate is None or isinstance(learning_rate, schedule):
+        return
+    if not isinstance(learning_rate, int | float) or not 0 < learning_rate < float("inf"):
+        raise SettingError(
+            f"learning_rate must be a number above 0 or a Keras schedule, "
+            f"received {learning_rate!r}"
+        )
+
+
+def _loss_name(loss: Callable[..., Any]) -> str:
+    """Answer the name of a loss object in the manner of functions: `mean_squared_error`."""
+    name = getattr(loss, "__name__", type(loss).__name__)
+    words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name)
+    return words.lstrip("_")
+
+
+def _names(module: Any) -> list[str]:
+    """Answer the functions of a Keras module, which are the names that its `get` knows."""
+    return sorted(
+        name
+        for name in dir(module)
+        if name.islower() and not name.startswith("_") and callable(getattr(module, name))
+        if name not in {"get", "serialize", "deserialize"}
+    )
+
+
+def _optimizer_names(optimizers: Any) -> list[str]:
+    return sorted(
+        name.lower()
+        for name, found in vars(optimizers).items()
+        if isinstance(found, type)
+        and issubclass(found, optimizers.Optimizer)
+        and found is not optimizers.Optimizer
+        and name != "LossScaleOptimizer"
+    )
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    close = nearest(name.lower(), known)
+    meant = f"perhaps {close!r} is meant" if close else f"known are {', '.join(known)}"
+    return f"{what} {name!r} is not known; {meant}"

@@ -1,0 +1,1 @@
+"""Training: from raw rows to a fitted pipeline, and how it went."""

@@ -1,0 +1,125 @@
+"""The result of a training: what was learnt, how the loss fell, and where the time went."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from headrace.errors import SettingError
+from headrace.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["TrainResult"]
+
+_WIDTH = 12
+
+
+@dataclass(frozen=True)
+class TrainResult(Result):
+    """How a training went.
+
+    Attributes:
+        rows: How many rows were learnt from.
+        validation_rows: How many rows decided when to stop; 0 for none.
+        columns: How many columns came in.
+        numbers: How many number features the model got.
+        categories: How many category features the model got.
+        model: What was trained, in a few words; empty for steps alone.
+        parameters: How many trained numbers the network has; 0 for other models.
+        target: The target column; None without one.
+        task: "binary", "multiclass", "regression" or "clustering"; None for steps alone.
+        history: For each figure (loss, val_loss, …) its value in each epoch.
+        best_epoch: The epoch whose weights were kept, counted from 1; 0 without epochs.
+        seconds: Seconds by part.
+        learnt: What each step learnt, in a few words, by the step's code.
+        notes: What the user should know.
+
+    Example:
+        >>> result = TrainResult(rows=800, validation_rows=200, columns=3, numbers=2, categories=1,
+        ...     model="mlp", parameters=97, target="price", task="regression", best_epoch=2,
+        ...     history={"loss": [0.9, 0.5], "val_loss": [0.8, 0.6]}, seconds={"model": 1.5})
+        >>> print(result)
+        rows        800 to learn from, 200 to decide when to stop
+        columns     3, as 2 number and 1 category features
+        model       mlp with 97 parameters for 'price' (regression)
+        epochs      2, the best was 2: loss 0.5, val_loss 0.6
+        seconds     1.5: model 1.5
+    """
+
+    rows: int
+    validation_rows: int = 0
+    columns: int = 0
+    numbers: int = 0
+    categories: int = 0
+    model: str = ""
+    parameters: int = 0
+    target: str | None = None
+    task: str | None = None
+    history: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    best_epoch: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    learnt: Mapping[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs were trained."""
+        return len(next(iter(self.history.values()), ()))
+
+    @property
+    def best(self) -> dict[str, float]:
+        """The figures of the best epoch."""
+        if not self.epochs:
+            return {}
+        return {name: float(values[self.best_epoch - 1]) for name, values in self.history.items()}
+
+    def summary(self) -> str:
+        """Answer the training as text."""
+        lines = [("rows", self._rows_text()), ("columns", self._columns_text())]
+        if self.model:
+            lines.append(("model", self._model_text()))
+        if self.epochs:
+            figures = ", ".join(f"{name} {value:.4g}" for name, value in self.best.items())
+            lines.append(("epochs", f"{self.epochs}, the best was {self.best_epoch}: {figures}"))
+        if self.seconds:
+            parts = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
+            lines.append(("seconds", f"{sum(self.seconds.values()):.1f}: {parts}"))
+        lines += [("learnt", f"{step}: {text}") for step, text in self.learnt.items()]
+        lines += [("note", note) for note in self.notes]
+        return "\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the training as plain values."""
+        values = asdict(self)
+        values["history"] = {
+            name: [float(value) for value in figures] for name, figures in self.history.items()
+        }
+        return {**values, "notes": list(self.notes), "epochs": self.epochs}
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the loss over the epochs.
+
+        Raises:
+            SettingError: Nothing was trained in epochs.
+        """
+        if not self.epochs:
+            raise SettingError("this training had no epochs, so there is no loss to draw")
+        from headrace.visualization import training_curves
+
+        return training_curves(self, ax)
+
+    def _rows_text(self) -> str:
+        held = f", {self.validation_rows:,} to decide when to stop" if self.validation_rows else ""
+        return f"{self.rows:,} to learn from{held}"
+
+    def _columns_text(self) -> str:
+        return f"{self.columns}, as {self.numbers} number and {self.categories} category features"
+
+    def _model_text(self) -> str:
+        size = f" with {self.parameters:,} parameters" if self.parameters else ""
+        aim = f" for {self.target!r}" if self.target else ""
+        task = f" ({self.task})" if self.task else ""
+        return f"{self.model}{size}{aim}{task}"

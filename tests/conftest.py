@@ -1,0 +1,96 @@
+"""Tables and pipelines that many tests share."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import polars as pl
+import pytest
+
+import headrace as hr
+
+os.environ.setdefault("HEADRACE_PROGRESS", "0")
+
+
+def people(rows: int = 600, seed: int = 0) -> pl.DataFrame:
+    """A small table with every kind of column, gaps, and a target that can be learnt."""
+    random = np.random.default_rng(seed)
+    age = random.uniform(18, 80, rows)
+    job = random.choice(["nurse", "smith", "größer", "中文", "baker"], rows)
+    joined = np.datetime64("2020-01-01") + random.integers(-20_000, 900, rows)
+    member = random.random(rows) < 0.4
+    signal = (age - 50) / 15 + 1.5 * (job == "smith") + member + random.normal(0, 0.5, rows)
+    frame = pl.DataFrame(
+        {
+            "age": age,
+            "hours": random.normal(40, 8, rows),
+            "job": job,
+            "member": member,
+            "joined": joined.astype("datetime64[us]"),
+            "rich": np.where(signal > 0.7, "yes", "no"),
+            "wage": 1000 + 200 * signal,
+            "grade": np.digitize(signal, [0.0, 1.0]),
+        }
+    )
+    gap = pl.Series(random.random(rows) < 0.1)
+    return frame.with_columns(
+        pl.when(gap).then(None).otherwise("age").alias("age"),
+        pl.when(gap.reverse()).then(None).otherwise("job").alias("job"),
+    )
+
+
+@pytest.fixture(scope="session")
+def table() -> pl.DataFrame:
+    """600 people; targets `rich` (two words), `grade` (three numbers), `wage` (a number)."""
+    return people()
+
+
+@pytest.fixture(scope="session")
+def fresh() -> pl.DataFrame:
+    """300 other people."""
+    return people(300, seed=1)
+
+
+def quick(**settings: object) -> hr.Network:
+    """A network that trains in a second."""
+    return hr.Network([16], **{"epochs": 15, "patience": 5, "batch_size": 32} | settings)
+
+
+def quick_pipeline(target: str, others: tuple[str, ...]) -> hr.Pipeline:
+    """Steps of every room before a quick network."""
+    return hr.Pipeline(
+        [
+            hr.transform.Drop(others),
+            hr.transform.Dates(),
+            hr.transform.Encode(),
+            hr.clean.Impute(),
+            hr.normalize.Standardize(),
+            quick(),
+        ],
+        target=target,
+    )
+
+
+@pytest.fixture(scope="session")
+def trained(table: pl.DataFrame) -> hr.Pipeline:
+    """A trained pipeline for `rich`; tests must not change it."""
+    pipe = quick_pipeline("rich", ("wage", "grade"))
+    pipe.train(table)
+    return pipe
+
+
+@pytest.fixture(scope="session")
+def regression(table: pl.DataFrame) -> hr.Pipeline:
+    """A trained pipeline for `wage`; tests must not change it."""
+    pipe = quick_pipeline("wage", ("rich", "grade"))
+    pipe.train(table)
+    return pipe
+
+
+@pytest.fixture(scope="session")
+def graded(table: pl.DataFrame) -> hr.Pipeline:
+    """A trained pipeline for `grade`; tests must not change it."""
+    pipe = quick_pipeline("grade", ("rich", "wage"))
+    pipe.train(table)
+    return pipe
