@@ -24,26 +24,76 @@ if TYPE_CHECKING:
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
     from headrace.data.source import Query as Query
+    from headrace.data.split import Split as Split
+    from headrace.data.split import split as split
     from headrace.deploy.runtime import Runtime as Runtime
+    from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import DataError as DataError
     from headrace.errors import HeadraceError as HeadraceError
     from headrace.errors import NotTrainedError as NotTrainedError
     from headrace.errors import ParityError as ParityError
     from headrace.errors import ReleaseError as ReleaseError
     from headrace.errors import SettingError as SettingError
+    from headrace.evaluate.stage import Evaluate as Evaluate
+    from headrace.maintain.policy import Policy as Policy
+    from headrace.maintain.stage import Maintain as Maintain
     from headrace.model.network import Network as Network
     from headrace.pipeline import Pipeline as Pipeline
     from headrace.pipeline import load as load
+    from headrace.plan.arithmetic import Affine as Affine
+    from headrace.plan.arithmetic import Clip as Clip
+    from headrace.plan.arithmetic import Fill as Fill
+    from headrace.plan.arithmetic import Indicate as Indicate
+    from headrace.plan.arithmetic import Power as Power
+    from headrace.plan.arithmetic import Squash as Squash
+    from headrace.plan.category import Hash as Hash
+    from headrace.plan.category import Lookup as Lookup
+    from headrace.plan.category import Map as Map
+    from headrace.plan.category import OneHot as OneHot
+    from headrace.plan.counts import TargetMeans as TargetMeans
+    from headrace.plan.counts import ValueCounts as ValueCounts
+    from headrace.plan.distance import Distance as Distance
     from headrace.plan.expression import col as col
+    from headrace.plan.expression import lit as lit
+    from headrace.plan.expression import where as where
+    from headrace.plan.operation import FloatArray as FloatArray
     from headrace.plan.operation import Operation as Operation
+    from headrace.plan.piecewise import Bin as Bin
+    from headrace.plan.piecewise import Interpolate as Interpolate
+    from headrace.plan.statistic import Count as Count
+    from headrace.plan.statistic import Covariance as Covariance
+    from headrace.plan.statistic import Extremes as Extremes
+    from headrace.plan.statistic import Mean as Mean
+    from headrace.plan.statistic import Missing as Missing
+    from headrace.plan.statistic import Quantiles as Quantiles
+    from headrace.plan.statistic import Statistic as Statistic
+    from headrace.plan.statistic import Variance as Variance
+    from headrace.plan.time import Cyclic as Cyclic
+    from headrace.plan.time import DateParts as DateParts
+    from headrace.plan.values import Mode as Mode
     from headrace.preprocessing import clean as clean
     from headrace.preprocessing import normalize as normalize
     from headrace.preprocessing import transform as transform
+    from headrace.preprocessing.selector import Selector as Selector
+    from headrace.preprocessing.selector import booleans as booleans
+    from headrace.preprocessing.selector import categories as categories
+    from headrace.preprocessing.selector import columns as columns
+    from headrace.preprocessing.selector import datetimes as datetimes
+    from headrace.preprocessing.selector import everything as everything
+    from headrace.preprocessing.selector import ids as ids
+    from headrace.preprocessing.selector import kinds as kinds
+    from headrace.preprocessing.selector import matching as matching
+    from headrace.preprocessing.selector import numbers as numbers
+    from headrace.preprocessing.selector import texts as texts
     from headrace.preprocessing.transform import Derive as Derive
     from headrace.preprocessing.transformer import PythonTransformer as PythonTransformer
     from headrace.preprocessing.transformer import Transformer as Transformer
     from headrace.progress import set_progress as set_progress
     from headrace.result import Result as Result
+    from headrace.stage import Context as Context
+    from headrace.stage import Stage as Stage
+    from headrace.train.stage import Train as Train
+    from headrace.tune.stage import Tune as Tune
 
 __version__ = "0.1.0"
 
@@ -55,16 +105,71 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
-    # steps of one's own
-    "Derive": "headrace.preprocessing.transform",
-    "Transformer": "headrace.preprocessing.transformer",
-    "PythonTransformer": "headrace.preprocessing.transformer",
-    "Operation": "headrace.plan.operation",
-    "col": "headrace.plan.expression",
+    # stages
+    "Stage": "headrace.stage",
+    "Context": "headrace.stage",
+    "Train": "headrace.train.stage",
+    "Evaluate": "headrace.evaluate.stage",
+    "Tune": "headrace.tune.stage",
+    "Deploy": "headrace.deploy.stage",
+    "Maintain": "headrace.maintain.stage",
+    "Policy": "headrace.maintain.policy",
     # data
     "Column": "headrace.data.schema",
     "Schema": "headrace.data.schema",
     "Query": "headrace.data.source",
+    "Split": "headrace.data.split",
+    "split": "headrace.data.split",
+    # steps of one's own
+    "Derive": "headrace.preprocessing.transform",
+    "PythonTransformer": "headrace.preprocessing.transformer",
+    "Transformer": "headrace.preprocessing.transformer",
+    # which columns
+    "Selector": "headrace.preprocessing.selector",
+    "booleans": "headrace.preprocessing.selector",
+    "categories": "headrace.preprocessing.selector",
+    "columns": "headrace.preprocessing.selector",
+    "datetimes": "headrace.preprocessing.selector",
+    "everything": "headrace.preprocessing.selector",
+    "ids": "headrace.preprocessing.selector",
+    "kinds": "headrace.preprocessing.selector",
+    "matching": "headrace.preprocessing.selector",
+    "numbers": "headrace.preprocessing.selector",
+    "texts": "headrace.preprocessing.selector",
+    # what is learnt of a column
+    "Statistic": "headrace.plan.statistic",
+    "Count": "headrace.plan.statistic",
+    "Covariance": "headrace.plan.statistic",
+    "Extremes": "headrace.plan.statistic",
+    "Mean": "headrace.plan.statistic",
+    "Missing": "headrace.plan.statistic",
+    "Quantiles": "headrace.plan.statistic",
+    "Variance": "headrace.plan.statistic",
+    "TargetMeans": "headrace.plan.counts",
+    "ValueCounts": "headrace.plan.counts",
+    "Mode": "headrace.plan.values",
+    # fitted operations
+    "FloatArray": "headrace.plan.operation",
+    "Operation": "headrace.plan.operation",
+    "Affine": "headrace.plan.arithmetic",
+    "Clip": "headrace.plan.arithmetic",
+    "Fill": "headrace.plan.arithmetic",
+    "Indicate": "headrace.plan.arithmetic",
+    "Power": "headrace.plan.arithmetic",
+    "Squash": "headrace.plan.arithmetic",
+    "Bin": "headrace.plan.piecewise",
+    "Interpolate": "headrace.plan.piecewise",
+    "Hash": "headrace.plan.category",
+    "Lookup": "headrace.plan.category",
+    "Map": "headrace.plan.category",
+    "OneHot": "headrace.plan.category",
+    "Cyclic": "headrace.plan.time",
+    "DateParts": "headrace.plan.time",
+    "Distance": "headrace.plan.distance",
+    # expressions
+    "col": "headrace.plan.expression",
+    "lit": "headrace.plan.expression",
+    "where": "headrace.plan.expression",
     # results, errors, settings
     "Result": "headrace.result",
     "HeadraceError": "headrace.errors",

@@ -192,6 +192,6 @@ def _show(results: dict[str, Result], report: Path | None) -> None:
     for result in results.values():
         typer.echo(result.summary())
     if report is not None:
-        from headrace.visualization.report import write_report
+        from headrace.visualization import write_report
 
         typer.echo(f"report: {write_report(report, results)}")

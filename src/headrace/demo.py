@@ -17,7 +17,7 @@ from headrace.data.split import split
 from headrace.errors import ReleaseError
 from headrace.pipeline import Pipeline
 from headrace.samples import adult
-from headrace.visualization.report import write_report
+from headrace.visualization import write_report
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,7 +61,11 @@ def run_demo(to: Path) -> None:
     tell("maintain", pipe.maintain(later))
     drifted = later.with_columns(pl.col("hours-per-week") / 5).drop(_TARGET)
     tell("maintain, hours by the day", pipe.maintain(drifted))
-    report = write_report(to / "report.html", results, schema=pipe.schema)
+    sections = {"Data": pipe.fitted.profile, "Steps": repr(pipe), **results}
+    about = f"{people.height:,} people of the 1994 US census: who earns more than 50K?"
+    report = write_report(
+        to / "report.html", sections, title="Income: the life of a model", about=about
+    )
     console.rule()
     console.print(f"report:   {report}\nregistry: {to / 'registry'}", highlight=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -13,18 +15,21 @@ import pytest
 
 from headrace.data.schema import MISSING_TIME, Column, Schema
 from headrace.deploy.card import model_card
-from headrace.deploy.release import write_release
+from headrace.deploy.documents import canonical_json
+from headrace.deploy.files import Disk
+from headrace.deploy.release import _digest, _version, write_release
 from headrace.model.target import TargetSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from headrace.deploy.release import Release
 
-WORDS = tuple(f"word {i}" for i in range(20)) + ("Zürich", "日本語")
+WORDS = (*(f"word {i}" for i in range(20)), "Zürich", "日本語")
 
 
-def wide_schema() -> Schema:
+def make_wide_schema() -> Schema:
     """22 columns: 12 numbers, 8 categories, 2 dates."""
     numbers = [Column(f"number {i}", "number") for i in range(12)]
     strings = [Column(f"category {i}", "category") for i in range(8)]
@@ -32,7 +37,7 @@ def wide_schema() -> Schema:
     return Schema(tuple(numbers + strings + times))
 
 
-def wide_row(seed: int = 0) -> dict[str, Any]:
+def make_wide_row(seed: int = 0) -> dict[str, Any]:
     """An ordinary row of the wide schema."""
     random = np.random.default_rng(seed)
     row: dict[str, Any] = {f"number {i}": float(random.normal()) for i in range(12)}
@@ -75,7 +80,7 @@ def table() -> Any:
         return tf.lookup.StaticHashTable(pairs, 0)
 
 
-def wide_module() -> Any:
+def make_wide_module() -> Any:
     """The binary graph of the wide schema."""
     import tensorflow as tf
 
@@ -85,7 +90,7 @@ def wide_module() -> Any:
         probability = tf.sigmoid(wide_answer(blocks))
         return {"probabilities": tf.concat([1 - probability, probability], axis=1)}
 
-    return graph_module(wide_schema(), call)
+    return graph_module(make_wide_schema(), call)
 
 
 def parts(schema: Schema, module: Any, folder: Path, about: dict[str, Any]) -> dict[str, Any]:
@@ -102,11 +107,93 @@ def parts(schema: Schema, module: Any, folder: Path, about: dict[str, Any]) -> d
     }
 
 
+class FailingDisk(Disk):
+    """A disk that fails at the n-th call, and counts the calls."""
+
+    def __init__(self, step: int | None = None, *, torn: bool = False) -> None:
+        self.step = step
+        self.torn = torn
+        self.calls = 0
+
+    def _count(self) -> bool:
+        self.calls += 1
+        return self.calls == self.step
+
+    def create(self, path: Path) -> int:
+        self._fail(self._count())
+        return super().create(path)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        fails = self._count()
+        super().write(descriptor, data[: len(data) // 2] if fails and self.torn else b"")
+        self._fail(fails)
+        super().write(descriptor, data)
+
+    def fsync(self, descriptor: int) -> None:
+        self._fail(self._count())
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._fail(self._count())
+        super().rename(source, target)
+
+    def exchange(self, left: Path, right: Path) -> None:
+        self._fail(self._count())
+        super().exchange(left, right)
+
+    def truncate(self, path: Path, size: int) -> None:
+        self._fail(self._count())
+        super().truncate(path, size)
+
+    def unlink(self, path: Path) -> None:
+        self._fail(self._count())
+        super().unlink(path)
+
+    def _fail(self, now: bool) -> None:
+        if now:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.fixture
+def failing_disk() -> type[FailingDisk]:
+    return FailingDisk
+
+
+@pytest.fixture
+def forge() -> Callable[[Path, Callable[[Any], object]], None]:
+    """Changes a manifest as somebody would who knows how its version and digest are made."""
+
+    def change(folder: Path, edit: Callable[[Any], object]) -> None:
+        manifest = json.loads((folder / "manifest.json").read_bytes())
+        edit(manifest)
+        manifest["version"] = _version(manifest)
+        manifest["digest"] = _digest(manifest)
+        (folder / "manifest.json").write_bytes(canonical_json(manifest))
+
+    return change
+
+
+@pytest.fixture
+def wide_row() -> Callable[[int], dict[str, Any]]:
+    return make_wide_row
+
+
+@pytest.fixture
+def wide_rows() -> list[dict[str, Any]]:
+    """Ordinary rows, and one in which all is missing."""
+    rows = [make_wide_row(seed) for seed in range(20)]
+    return [*rows, dict.fromkeys(rows[0])]
+
+
+@pytest.fixture
+def wide_module() -> Callable[[], Any]:
+    return make_wide_module
+
+
 @pytest.fixture(scope="session")
 def wide_parts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The parts of a binary release of the wide schema."""
     about = {"task": "binary", "target": "bought", "classes": ["no", "yes"]}
-    found = parts(wide_schema(), wide_module(), tmp_path_factory.mktemp("wide"), about)
+    found = parts(make_wide_schema(), make_wide_module(), tmp_path_factory.mktemp("wide"), about)
     target = TargetSpec("bought", "binary", classes=("no", "yes"))
     columns = [{"name": "number 0", "edges": [-1.0, 0.25, 1.0]}]
     columns += [{"name": "category 0", "values": {"Zürich": 7, "word 1": 3}}]

@@ -22,7 +22,9 @@ from headrace.errors import ReleaseError
 if TYPE_CHECKING:
     from pathlib import Path
 
-WORDS = st.one_of(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["$array", "$$x"]))
+WORDS = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["$array", "$$x"])
+)
 VALUES = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), WORDS),
     lambda inner: st.one_of(st.lists(inner), st.dictionaries(WORDS, inner)),

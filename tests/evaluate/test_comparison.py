@@ -15,7 +15,7 @@ POOR = np.clip(0.45 + 0.1 * TRUTH + RANDOM.normal(0, 0.2, 400), 0.02, 0.98)
 
 
 @pytest.mark.parametrize("metric", ["roc_auc", "log_loss", "brier", "accuracy", "f1"])
-def test_the_verdict_knows_the_direction_of_the_metric(metric):
+def test_the_verdict_knows_the_direction_of_the_metric(metric: str) -> None:
     better = compare(TRUTH, GOOD, POOR, task="binary", metric=metric)
     worse = compare(TRUTH, POOR, GOOD, task="binary", metric=metric)
     assert (better.verdict, worse.verdict) == ("better", "worse")
@@ -25,7 +25,7 @@ def test_the_verdict_knows_the_direction_of_the_metric(metric):
     assert (better.difference > 0) == better.higher_is_better
 
 
-def test_the_difference_is_tested_on_the_same_rows():
+def test_the_difference_is_tested_on_the_same_rows() -> None:
     """Two errors that share nearly all of their noise are told apart; unpaired they were not."""
     noise = RANDOM.normal(0, 1, 200)
     shift = RANDOM.normal(0, 0.05, 200)
@@ -34,20 +34,20 @@ def test_the_difference_is_tested_on_the_same_rows():
     assert found.metric == "rmse"
 
 
-def test_too_little_data_is_an_answer():
+def test_too_little_data_is_an_answer() -> None:
     middling = (GOOD + POOR) / 2
     found = compare(TRUTH[:12], GOOD[:12], middling[:12], task="binary", metric="accuracy")
     assert found.verdict == "not enough data to tell"
 
 
-def test_equal_outputs_are_not_told_apart():
+def test_equal_outputs_are_not_told_apart() -> None:
     found = compare(TRUTH, GOOD, GOOD.copy(), task="binary")
     assert (found.difference, found.low, found.high) == (0, 0, 0)
     assert found.verdict == "not enough data to tell"
     assert found.note == "no row tells the two apart"
 
 
-def test_a_handful_of_rows_gives_no_verdict_even_when_all_agree():
+def test_a_handful_of_rows_gives_no_verdict_even_when_all_agree() -> None:
     truth = np.array([0, 1, 0, 1, 1])
     found = compare(truth, truth * 1.0, 1.0 - truth, task="binary", metric="accuracy")
     assert found.verdict == "not enough data to tell"
@@ -55,14 +55,14 @@ def test_a_handful_of_rows_gives_no_verdict_even_when_all_agree():
     assert (found.low, found.high) == (-1, 1)
 
 
-def test_for_a_ranking_the_rows_of_the_rarer_class_decide():
+def test_for_a_ranking_the_rows_of_the_rarer_class_decide() -> None:
     truth = np.array([1] * 5 + [0] * 100)
     found = compare(truth, truth * 1.0, np.full(105, 0.5), task="binary")
     assert found.verdict == "not enough data to tell"
     assert "5 rows that decide are too few" in found.note
 
 
-def test_one_class_only_says_so():
+def test_one_class_only_says_so() -> None:
     found = compare(np.ones(50, int), GOOD[:50], POOR[:50], task="binary")
     assert np.isnan(found.difference)
     assert found.note == "the rows hold one class only"
@@ -70,7 +70,7 @@ def test_one_class_only_says_so():
     assert json.loads(json.dumps(found.to_dict()))["difference"] is None
 
 
-def test_the_smallest_effect_must_be_exceeded():
+def test_the_smallest_effect_must_be_exceeded() -> None:
     plain = compare(TRUTH, GOOD, POOR, task="binary")
     assert plain.low > 0.1
     strict = compare(TRUTH, GOOD, POOR, task="binary", smallest_effect=plain.difference)
@@ -79,21 +79,21 @@ def test_the_smallest_effect_must_be_exceeded():
     assert strict.verdict == "worse"
 
 
-def test_a_difference_that_does_not_matter_is_an_answer_too():
+def test_a_difference_that_does_not_matter_is_an_answer_too() -> None:
     nudged = GOOD + RANDOM.normal(0, 1e-4, 400)
     nudged = np.clip(nudged, 0, 1)
     found = compare(TRUTH, GOOD, nudged, task="binary", smallest_effect=0.01)
     assert found.verdict == "no relevant difference"
 
 
-def test_the_summary_is_a_sentence():
+def test_the_summary_is_a_sentence() -> None:
     text = compare(TRUTH, GOOD, POOR, task="binary", metric="log_loss").summary("the champion")
     assert text.startswith("Better than the champion: log_loss 0.")
     assert "difference -0." in text
     assert "(95 % interval -0." in text
 
 
-def test_multiclass_and_a_metric_of_choice():
+def test_multiclass_and_a_metric_of_choice() -> None:
     truth = RANDOM.integers(0, 3, 300)
     sure = np.eye(3)[truth] * 0.7 + 0.1
     found = compare(truth, sure, np.full((300, 3), 1 / 3), task="multiclass", metric="roc_auc")
@@ -101,7 +101,7 @@ def test_multiclass_and_a_metric_of_choice():
     assert (found.value, found.reference) == (1, 0.5)
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused() -> None:
     with pytest.raises(SettingError, match="smallest_effect is a size and must be 0 or more"):
         compare(TRUTH, GOOD, POOR, task="binary", smallest_effect=-1)
     with pytest.raises(SettingError, match="confidence must be"):
@@ -114,7 +114,9 @@ def test_bad_input_is_refused():
     ("metric", "rows", "share"),
     [("roc_auc", 200, 0.5), ("roc_auc", 200, 0.05), ("accuracy", 200, 0.5), ("log_loss", 100, 0.3)],
 )
-def test_equal_models_are_called_better_in_at_most_5_of_100_cases(metric, rows, share):
+def test_equal_models_are_called_better_in_at_most_5_of_100_cases(
+    metric: str, rows: int, share: float
+) -> None:
     """Half of what a 95 % interval leaves is 2.5; 300 tables move that by 0.9 points."""
     random = np.random.default_rng(0)
     verdicts = []

@@ -1,20 +1,28 @@
 from __future__ import annotations
 
 import warnings
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 from headrace.evaluate.measure import find
 from headrace.evaluate.metrics import predicted_class
 
+if TYPE_CHECKING:
+    from headrace.model.target import Task
+
+Rows: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""True values, output and weights."""
+
 
 @st.composite
-def binary_rows(draw):
+def binary_rows(draw: st.DrawFn) -> Rows:
     """True classes, probabilities with many ties, and whole or broken weights."""
     rows = draw(st.integers(1, 40))
     truth = draw(arrays(np.int64, rows, elements=st.integers(0, 1)))
@@ -25,7 +33,7 @@ def binary_rows(draw):
 
 
 @st.composite
-def multiclass_rows(draw):
+def multiclass_rows(draw: st.DrawFn) -> Rows:
     rows, classes = draw(st.integers(1, 40)), draw(st.integers(2, 5))
     truth = draw(arrays(np.int64, rows, elements=st.integers(0, classes - 1)))
     raw = draw(arrays(np.float64, (rows, classes), elements=st.sampled_from([0.1, 1.0, 2.0, 5.0])))
@@ -34,7 +42,7 @@ def multiclass_rows(draw):
 
 
 @st.composite
-def regression_rows(draw):
+def regression_rows(draw: st.DrawFn) -> Rows:
     rows = draw(st.integers(1, 40))
     values = st.floats(-1e6, 1e6, allow_subnormal=False).map(lambda value: round(value, 3))
     weight = draw(arrays(np.float64, rows, elements=st.sampled_from([0.5, 1.0, 3.0])))
@@ -42,20 +50,22 @@ def regression_rows(draw):
     return truth, draw(arrays(np.float64, rows, elements=values)), weight
 
 
-def ours(name, task, truth, output, weight):
+def ours(
+    name: str, task: Task, truth: NDArray[Any], output: NDArray[Any], weight: NDArray[Any]
+) -> float:
     return find([name], task)[0](truth, output, weight)
 
 
-def agree(value, expected):
+def agree(value: float, expected: float) -> None:
     assert value == pytest.approx(expected, rel=1e-9, abs=1e-12, nan_ok=True)
 
 
-def has_both(truth, weight):
+def has_both(truth: NDArray[Any], weight: NDArray[Any]) -> bool:
     return len(np.unique(truth[weight > 0])) == 2
 
 
 @given(binary_rows())
-def test_ranking_agrees_with_scikit_learn(case):
+def test_ranking_agrees_with_scikit_learn(case: Rows) -> None:
     truth, score, weight = case
     both = has_both(truth, weight)
     expected = sk.roc_auc_score(truth, score, sample_weight=weight) if both else np.nan
@@ -68,7 +78,7 @@ def test_ranking_agrees_with_scikit_learn(case):
 
 
 @given(binary_rows())
-def test_binary_losses_agree_with_scikit_learn(case):
+def test_binary_losses_agree_with_scikit_learn(case: Rows) -> None:
     truth, score, weight = case
     expected = sk.log_loss(truth, score, sample_weight=weight, labels=[0, 1])
     agree(ours("log_loss", "binary", truth, score, weight), expected)
@@ -77,7 +87,7 @@ def test_binary_losses_agree_with_scikit_learn(case):
 
 
 @given(binary_rows())
-def test_binary_counts_agree_with_scikit_learn(case):
+def test_binary_counts_agree_with_scikit_learn(case: Rows) -> None:
     truth, score, weight = case
     predicted = predicted_class(score)
     expected = sk.accuracy_score(truth, predicted, sample_weight=weight)
@@ -92,7 +102,7 @@ def test_binary_counts_agree_with_scikit_learn(case):
 
 
 @given(multiclass_rows())
-def test_multiclass_agrees_with_scikit_learn(case):
+def test_multiclass_agrees_with_scikit_learn(case: Rows) -> None:
     truth, output, weight = case
     predicted, classes = output.argmax(axis=1), range(output.shape[1])
     expected = sk.accuracy_score(truth, predicted, sample_weight=weight)
@@ -110,13 +120,11 @@ def test_multiclass_agrees_with_scikit_learn(case):
         for code in classes
         if len(np.unique(truth == code)) == 2
     ]
-    agree(
-        ours("roc_auc", "multiclass", truth, output, weight), np.mean(areas) if areas else np.nan
-    )
+    agree(ours("roc_auc", "multiclass", truth, output, weight), np.mean(areas) if areas else np.nan)
 
 
 @given(regression_rows())
-def test_regression_agrees_with_scikit_learn(case):
+def test_regression_agrees_with_scikit_learn(case: Rows) -> None:
     truth, output, weight = case
     functions = {
         "rmse": sk.root_mean_squared_error,
@@ -137,7 +145,7 @@ def test_regression_agrees_with_scikit_learn(case):
 
 
 @given(binary_rows(), st.data())
-def test_a_weight_counts_like_so_many_copies_of_a_row(case, data):
+def test_a_weight_counts_like_so_many_copies_of_a_row(case: Rows, data: st.DataObject) -> None:
     truth, score, _ = case
     copies = data.draw(arrays(np.int64, len(truth), elements=st.integers(0, 3)))
     if not copies.sum():
@@ -147,7 +155,7 @@ def test_a_weight_counts_like_so_many_copies_of_a_row(case, data):
         agree(measure(truth, score, copies), repeated)
 
 
-def test_a_constant_score_ranks_like_chance():
+def test_a_constant_score_ranks_like_chance() -> None:
     truth = np.array([0, 1, 1, 0, 1])
     assert ours("roc_auc", "binary", truth, np.full(5, 0.7), np.ones(5)) == 0.5
     assert ours("average_precision", "binary", truth, np.full(5, 0.7), np.ones(5)) == 0.6
@@ -165,15 +173,17 @@ def test_a_constant_score_ranks_like_chance():
         ("mape", "regression", [0.0, 2.0], [1.0, 2.0]),
     ],
 )
-def test_undefined_metrics_are_not_a_number(name, task, truth, output):
+def test_undefined_metrics_are_not_a_number(
+    name: str, task: Task, truth: NDArray[Any], output: NDArray[Any]
+) -> None:
     assert np.isnan(ours(name, task, np.array(truth), np.array(output), np.ones(len(truth))))
 
 
-def test_f1_of_wrong_guesses_is_zero():
+def test_f1_of_wrong_guesses_is_zero() -> None:
     assert ours("f1", "binary", np.array([0, 1]), np.array([0.9, 0.1]), np.ones(2)) == 0
 
 
-def test_a_saturated_float32_probability_costs_like_in_scikit_learn():
+def test_a_saturated_float32_probability_costs_like_in_scikit_learn() -> None:
     truth, score = np.array([0, 1]), np.array([1.0, 1.0], dtype=np.float32)
     found = ours("log_loss", "binary", truth, score, np.ones(2))
     assert found == pytest.approx(sk.log_loss(truth, score), rel=1e-6)

@@ -9,7 +9,7 @@ from headrace.evaluate.ranking import area_under_roc, average_precision
 
 
 @given(st.data())
-def test_the_area_is_the_share_of_pairs_in_the_right_order(data):
+def test_the_area_is_the_share_of_pairs_in_the_right_order(data: st.DataObject) -> None:
     rows = data.draw(st.integers(2, 15))
     positive = data.draw(arrays(np.bool_, rows))
     score = data.draw(arrays(np.float64, rows, elements=st.integers(0, 4)))
@@ -25,7 +25,7 @@ def test_the_area_is_the_share_of_pairs_in_the_right_order(data):
         np.testing.assert_allclose(area, right / whole if whole else np.nan)
 
 
-def test_rows_without_weight_do_not_count():
+def test_rows_without_weight_do_not_count() -> None:
     positive, score = np.array([True, False, True]), np.array([0.9, 0.5, 0.1])
     without_last = np.array([[1.0, 1.0, 0.0]])
     assert area_under_roc(positive, score)(without_last).tolist() == [1]

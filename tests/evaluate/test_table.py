@@ -19,16 +19,16 @@ from headrace.evaluate.table import figure, html_list, html_table, text_table
         (float("nan"), "–"),
     ],
 )
-def test_figures_have_about_four_digits(value, text):
+def test_figures_have_about_four_digits(value: float, text: str) -> None:
     assert figure(value) == text
 
 
-def test_numbers_stand_to_the_right_and_remarks_to_the_left():
+def test_numbers_stand_to_the_right_and_remarks_to_the_left() -> None:
     lines = text_table(["name", "n", ""], [["a", "1", "note"], ["long name", "100", ""]])
     assert lines.splitlines() == ["name         n", "a            1  note", "long name  100"]
 
 
-def test_html_is_escaped():
+def test_html_is_escaped() -> None:
     made = html_table(["<name>", "&"], [["<b>", "1"]], caption="<c>")
     assert "<b>" not in made
     assert "&lt;name&gt;" in made

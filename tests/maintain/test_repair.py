@@ -20,7 +20,7 @@ SCHEMA = Schema(
 )
 
 
-def test_good_rows_come_out_as_the_door_lets_them_in():
+def test_good_rows_come_out_as_the_door_lets_them_in() -> None:
     rows = pl.LazyFrame(
         {
             "age": [39, None],
@@ -32,7 +32,7 @@ def test_good_rows_come_out_as_the_door_lets_them_in():
     assert repair(rows, SCHEMA).collect().equals(conform(rows, SCHEMA).collect())
 
 
-def test_what_does_not_fit_is_missing():
+def test_what_does_not_fit_is_missing() -> None:
     rows = pl.LazyFrame(
         {
             "age": ["old", "40", "inf"],
@@ -50,12 +50,12 @@ def test_what_does_not_fit_is_missing():
     assert found["since"].to_list() == [MISSING_TIME, 0, MISSING_TIME]
 
 
-def test_infinite_floats_are_missing():
+def test_infinite_floats_are_missing() -> None:
     found = repair(pl.LazyFrame({"age": [1.0, math.inf, -math.inf]}), SCHEMA.select(["age"]))
     assert found.collect()["age"].fill_nan(None).to_list() == [1.0, None, None]
 
 
-def test_columns_that_are_gone_or_cannot_fit_are_missing_in_every_row():
+def test_columns_that_are_gone_or_cannot_fit_are_missing_in_every_row() -> None:
     rows = pl.LazyFrame({"member": [[1], [2]], "other": [1, 2]})
     found = repair(rows, SCHEMA, keep=["other"]).collect()
     assert found.columns == [*SCHEMA.names, "other"]
@@ -65,5 +65,5 @@ def test_columns_that_are_gone_or_cannot_fit_are_missing_in_every_row():
     assert found["since"].to_list() == [MISSING_TIME] * 2
 
 
-def test_no_rows():
+def test_no_rows() -> None:
     assert repair(pl.LazyFrame({"age": []}), SCHEMA).collect().height == 0

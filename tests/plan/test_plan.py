@@ -77,7 +77,7 @@ def test_added_columns_keep_their_inputs() -> None:
 def test_a_missing_value_at_the_model_is_named() -> None:
     plan = Plan((X,), (), (X,))
     rows = pl.DataFrame({"x": [1.0, NAN]})
-    with pytest.raises(DataError, match=r"column 'x', row 1: the value is missing .* Impute"):
+    with pytest.raises(DataError, match=r"column 'x', row 1: the value is missing .*Impute"):
         plan.features(rows)
 
 

@@ -27,3 +27,11 @@ def test_shapes_that_do_not_fit_are_named() -> None:
         class_scores(Answers(np.array([0, 1]), np.zeros((2, 3)), ("a", "b")))
     with pytest.raises(SettingError, match="3 true values for 2 predictions"):
         regression_values(Answers(np.arange(3.0), np.arange(2.0)))
+
+
+@pytest.mark.parametrize("classes", [(), ("a", "b")])
+def test_a_result_without_its_rows_cannot_be_drawn(classes: tuple[str, ...]) -> None:
+    read = class_scores if classes else regression_values
+    for rows in (None, np.zeros(0)):
+        with pytest.raises(SettingError, match="needs the rows of an evaluation"):
+            read(Answers(rows, rows, classes))  # type: ignore[arg-type]

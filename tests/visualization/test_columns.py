@@ -23,10 +23,43 @@ def test_one_panel_for_each_column_that_has_a_shape(profile: Any) -> None:
     ax.figure.savefig(BytesIO())
 
 
-def test_the_area_of_a_bar_is_its_share(profile: Any) -> None:
-    price, _ = inner(distributions(profile))
-    areas = [bar.get_width() * bar.get_height() for bar in price.patches]
-    np.testing.assert_allclose(areas, [50, 30, 10])
+def test_bars_of_equal_width_hold_the_shares_of_unequal_bins() -> None:
+    column = SimpleNamespace(
+        name="x",
+        kind="number",
+        rows=100,
+        missing=0,
+        edges=(0.0, 1.0, 5.0, 7.0),
+        counts=(50, 30, 20),
+    )
+    [panel] = inner(distributions(SimpleNamespace(columns=[column])))
+    [steps] = panel.patches
+    heights, edges, _ = steps.get_data()
+    np.testing.assert_allclose(np.diff(edges), 7 / 30)
+    np.testing.assert_allclose(heights.sum(), 1)
+    np.testing.assert_allclose(heights[edges[:-1] < 1].sum(), 0.5, atol=0.02)
+
+
+def test_the_end_of_a_long_tail_is_left_out() -> None:
+    edges, counts = (0.0, 1.0, 2.0, 3.0, 1e6), (100, 100, 100, 3)
+    column = SimpleNamespace(
+        name="tail", kind="number", rows=303, missing=0, edges=edges, counts=counts
+    )
+    [panel] = inner(distributions(SimpleNamespace(columns=[column])))
+    assert panel.get_xlim()[1] < 10
+
+
+def test_dates_are_written_as_days() -> None:
+    second = 1_000_000
+    edges = tuple(float(day * 86_400 * second) for day in range(18_000, 18_011))
+    column = SimpleNamespace(
+        name="when", kind="datetime", rows=10, missing=0, edges=edges, counts=(1,) * 10
+    )
+    ax = distributions(SimpleNamespace(columns=[column]))
+    ax.figure.savefig(BytesIO())
+    [panel] = inner(ax)
+    shown = [tick.get_text() for tick in panel.get_xticklabels()]
+    assert all(text.startswith("2019-04-") for text in shown)
 
 
 def test_further_columns_are_counted(profile: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headrace.errors import SettingError
-from headrace.visualization import drift, drifted_columns
+from headrace.visualization import drift, drifted_columns, quality
 
 
 def test_drifted_columns_stand_on_top(drifted: Any) -> None:
@@ -32,3 +32,17 @@ def test_no_drift_can_be_drawn_too(drifted: Any) -> None:
     assert drifted_columns(calm).get_title(loc="left") == "No column drifted"
     with pytest.raises(SettingError, match="needs a column"):
         drift(SimpleNamespace(columns=[]))
+
+
+def test_findings_stand_with_the_worst_on_top() -> None:
+    findings = [
+        SimpleNamespace(severity="error", column="a$e", fault="column gone", count=50),
+        SimpleNamespace(severity="note", column=None, fault="duplicate rows", count=5),
+    ]
+    ax = quality(SimpleNamespace(rows=50, findings=findings))
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    assert names == [r"a\$e: column gone", "rows: duplicate rows"]
+    assert [c.get_offsets()[0, 0] for c in ax.collections[1::2]] == [1.0, 0.1]
+    calm = quality(SimpleNamespace(rows=0, findings=[]))
+    assert calm.get_title(loc="right") == "nothing is wrong"
+    calm.figure.savefig(BytesIO())

@@ -73,7 +73,7 @@ def conform(
     readings: dict[str, Reading] = {}
     for column in schema:
         try:
-            readings[column.name] = _reading(column, held)
+            readings[column.name] = _reading(column, held, frame)
         except Refused as refusal:
             problems.append(Problem(str(refusal), column=column.name))
         except _AbsentColumn:
@@ -130,12 +130,24 @@ def _check_keep(keep: Collection[str], schema: Schema) -> None:
         raise SettingError(f"keep= names columns of the schema: {twice}; leave them out of one")
 
 
-def _reading(column: Column, held: Mapping[str, pl.DataType]) -> Reading:
-    if column.name in held:
+def _reading(column: Column, held: Mapping[str, pl.DataType], frame: pl.LazyFrame) -> Reading:
+    if column.name not in held:
+        if not column.optional:
+            raise _AbsentColumn
+        return reading(column, pl.Null())
+    try:
         return reading(column, held[column.name])
-    if not column.optional:
-        raise _AbsentColumn
-    return reading(column, pl.Null())
+    except Refused:
+        if not _is_valueless(frame, column.name, held[column.name]):
+            raise
+        return reading(column, pl.Null())  # gaps have some dtype too
+
+
+def _is_valueless(frame: pl.LazyFrame, name: str, dtype: pl.DataType) -> bool:
+    if dtype.is_nested() or dtype in (pl.Object, pl.Binary):
+        return False
+    values = pl.col(name).fill_nan(None) if dtype.is_float() else pl.col(name)
+    return not collect(frame.select(values.count()), streaming=True).item()
 
 
 def _canonical(

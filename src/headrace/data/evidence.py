@@ -14,6 +14,7 @@ from headrace.data.spellings import MISSING_MARKS, MISSING_WORDS, missing_spelli
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.data.expressions import Reading
     from headrace.data.schema import Column
 
 __all__ = ["Facts", "gather"]
@@ -69,67 +70,67 @@ def gather(
     """
     held = frame.collect_schema()
     exact = in_memory(frame) and collect(frame.select(pl.len())).item() <= _EXACT_ROWS
-    readings = {
-        f"{i} {j}": reading(column, held[name])
-        for i, name in enumerate(names)
-        for j, column in enumerate(candidates.get(name, ()))
-    }
-    tried = frame.select(
-        *names, *(read.canonical.alias(f"{_TRIED}{place}") for place, read in readings.items())
-    )
     facts = [pl.len().alias("rows")]
+    tried: list[pl.Expr] = []
     for i, name in enumerate(names):
-        columns = candidates.get(name, ())
-        queries = _queries(name, held[name], bool(columns and columns[0].kind == "number"), i)
-        counts = _distinct(queries.pop("values"), exact=exact) if queries else None
-        facts += [fact.alias(f"{i} {label}") for label, fact in queries.items()]
-        facts += [counts.alias(f"{i} distinct")] if counts is not None else []
-    for place, read in readings.items():
-        facts.append(_misfit(place, read).sum().alias(f"refused {place}"))
-    found = collect(tried.select(facts), streaming=not in_memory(frame)).row(0, named=True)
-    return {
-        name: _facts(found, i, held[name], len(candidates.get(name, ())), exact=exact)
-        for i, name in enumerate(names)
-    }
+        readings = [reading(column, held[name]) for column in candidates.get(name, ())]
+        tried.append(pl.col(name).alias(f"{i}"))
+        tried += [_attempt(read).alias(f"{i} {j}") for j, read in enumerate(readings)]
+        for label, fact in _queries(i, held[name], candidates.get(name, ()), exact=exact).items():
+            facts.append(fact.alias(f"{i} {label}"))
+    # two steps, so that text is read once for all the facts that rest on it
+    found = collect(frame.select(tried).select(facts), streaming=not in_memory(frame))
+    values = found.row(0, named=True)
+    return {name: _facts(values, i, held[name], exact=exact) for i, name in enumerate(names)}
 
 
-def _queries(raw: pl.Expr, dtype: pl.DataType, *, exact: bool) -> dict[str, pl.Expr]:
+def _attempt(read: Reading) -> pl.Expr:
+    """Answer a candidate's canonical column, null where it does not fit."""
+    if read.refused is None:
+        return read.canonical
+    return pl.when(~read.refused.fill_null(value=False)).then(read.canonical)
+
+
+def _queries(
+    i: int, dtype: pl.DataType, candidates: Sequence[Column], *, exact: bool
+) -> dict[str, pl.Expr]:
     """Answer what to count of one column; every entry becomes a fact of this name."""
     if dtype.is_nested() or dtype in (pl.Object, pl.Binary, pl.Null):
         return {}
+    raw = pl.col(f"{i}")
+    values = raw.cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else raw
+    values = values.fill_nan(None) if dtype.is_float() else values
+    numbers = values.cast(pl.Float64) if dtype.is_numeric() else None
+    queries = {"present": values.count()}
     if dtype == pl.String:
-        return _text_queries(raw, exact=exact)
-    plain = raw.cast(pl.String) if dtype in (pl.Categorical, pl.Enum) else raw
-    if dtype.is_float():
-        plain = raw.fill_nan(None)
-    distinct = plain.drop_nulls().n_unique() if exact else plain.drop_nulls().approx_n_unique()
-    counts = {"present": plain.count(), "distinct": distinct}
-    if dtype.is_numeric():
-        counts |= _range(plain.cast(pl.Float64))
-    return counts
+        values = raw.filter(raw.str.len_bytes() > 0)
+        queries = _text_queries(raw, values)
+    if (j := _first_number(candidates)) is not None:
+        values = numbers = pl.col(f"{i} {j}").fill_nan(None)
+    if numbers is not None:
+        whole = (numbers == numbers.floor()).all()
+        queries |= {"low": numbers.min(), "high": numbers.max(), "whole": whole}
+    known = values.drop_nulls()
+    queries["distinct"] = known.n_unique() if exact else known.approx_n_unique()
+    unread = [pl.col(f"{i} {j}").null_count() for j in range(len(candidates))]
+    return queries | {"refused": pl.concat_list(unread)} if unread else queries
 
 
-def _range(number: pl.Expr) -> dict[str, pl.Expr]:
-    known = number.fill_nan(None)
-    return {"low": known.min(), "high": known.max(), "whole": (known == known.floor()).all()}
+def _first_number(candidates: Sequence[Column]) -> int | None:
+    return next((j for j, column in enumerate(candidates) if column.kind == "number"), None)
 
 
-def _text_queries(raw: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
-    present = raw.filter(raw.is_not_null() & (raw.str.len_bytes() > 0))
-    suspects = raw.filter(raw.is_in(_SPELLINGS))
+def _text_queries(raw: pl.Expr, present: pl.Expr) -> dict[str, pl.Expr]:
     return {
         "present": present.len(),
-        "distinct": present.n_unique() if exact else present.approx_n_unique(),
         "length": present.str.len_chars().mean(),
         "spaced": present.str.contains(" ", literal=True).mean(),
         "ascii": (present.str.len_bytes() == present.str.len_chars()).mean(),
-        "spellings": suspects.value_counts(sort=True).implode(),
+        "spellings": raw.filter(raw.is_in(_SPELLINGS)).value_counts(sort=True).implode(),
     }
 
 
-def _facts(
-    found: Mapping[str, Any], i: int, dtype: pl.DataType, candidates: int, *, exact: bool
-) -> Facts:
+def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool) -> Facts:
     def fact(label: str, default: Any) -> Any:
         value = found.get(f"{i} {label}")
         return default if value is None else value
@@ -148,5 +149,5 @@ def _facts(
         spaced=fact("spaced", 0.0),
         ascii=fact("ascii", 1.0),
         spellings=tuple((str(value), int(count)) for value, count in counted),
-        refused=tuple(fact(f"refused {j}", 0) for j in range(candidates)),
+        refused=tuple(fact("refused", ())),
     )

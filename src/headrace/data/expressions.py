@@ -121,10 +121,16 @@ def _as_float(column: Column, raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         return raw.cast(pl.Float64)
     if column.kind == "number" and isinstance(dtype, pl.Duration):
         up, down = _MICROSECONDS[dtype.time_unit]
-        return (raw.to_physical() * up // down) / 1e6
+        return _seconds(raw.to_physical() * up // down)
     if column.kind == "number" and dtype == pl.Time:
-        return (raw.cast(pl.Int64) // 1000) / 1e6
+        return _seconds(raw.cast(pl.Int64) // 1000)
     raise _refuse(column, dtype)
+
+
+def _seconds(microseconds: pl.Expr) -> pl.Expr:
+    """Answer `grammar.seconds` of a column; Polars divides by a constant less exactly."""
+    whole = microseconds // 1_000_000
+    return whole.cast(pl.Float64) + (microseconds - whole * 1_000_000).cast(pl.Float64) * 1e-6
 
 
 def _boolean(column: Column, raw: pl.Expr, dtype: pl.DataType) -> Reading:

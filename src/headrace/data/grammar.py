@@ -37,6 +37,7 @@ __all__ = [
     "number_text",
     "parse_number",
     "parse_time",
+    "seconds",
     "time_text",
     "unix_time",
 ]
@@ -331,6 +332,17 @@ def microseconds(value: date) -> int:
     since = (value.replace(tzinfo=None) - _EPOCH) // _MICROSECOND
     offset = value.utcoffset()
     return since if offset is None else since - offset // _MICROSECOND
+
+
+def seconds(microseconds: int) -> float:
+    """Answer a span of microseconds in seconds; whole seconds are exact.
+
+    Example:
+        >>> seconds(3_500_000)
+        3.5
+    """
+    whole, rest = divmod(microseconds, 1_000_000)
+    return float(whole) + rest * 1e-6
 
 
 def day_text(value: date) -> str:

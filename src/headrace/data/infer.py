@@ -41,14 +41,13 @@ from headrace.data.problems import absent_column
 from headrace.data.rules import (
     confirmed_columns,
     decide,
-    guess_number,
     is_mark,
     number_time_format,
     read_as_missing,
 )
 from headrace.data.scan import collect
 from headrace.data.schema import Column, Schema, check_kind
-from headrace.data.spellings import Guess, guess_text
+from headrace.data.spellings import Guess, guess_text, guess_time_of_number
 from headrace.errors import DataError, Problem, SettingError
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def infer_schema(
     guesses = {
         name: _guess(sample[name], declared.get(name), spellings.get(name)) for name in names
     }
-    facts = gather(frame, names, {name: guess.candidates for name, guess in guesses.items()})
+    facts = _facts(frame, guesses)
     columns, problems = [], []
     for name in names:
         known = declared.get(name)
@@ -124,6 +123,17 @@ def infer_schema(
     if problems:
         raise DataError(problems)
     return Schema(tuple(columns))
+
+
+def _facts(frame: pl.LazyFrame, guesses: Mapping[str, Guess]) -> dict[str, Facts]:
+    """Count all rows; text that turned out not to be what its sample suggested, once more."""
+    candidates = {name: guess.candidates for name, guess in guesses.items()}
+    facts = gather(frame, list(guesses), candidates)
+    wrong = [name for name, fact in facts.items() if fact.refused and min(fact.refused)]
+    again = gather(frame, wrong, {}) if wrong else {}
+    return facts | {
+        name: replace(fact, refused=facts[name].refused) for name, fact in again.items()
+    }
 
 
 class _Open(Exception):  # noqa: N818 - a signal inside this module
@@ -182,7 +192,7 @@ def _guess(sample: pl.Series, declared: Column | None, missing: tuple[str, ...] 
         return Guess()
     low, high = _range(sample)
     if declared is None:
-        column = guess_number(name, low, high)
+        column = guess_time_of_number(name, low, high)
         return Guess((replace(column, missing=missing or ()),) if column else ())
     if declared.kind == "datetime" and declared.format is None:
         return Guess((replace(declared, format=number_time_format(low or 0, high or 0)),))

@@ -48,6 +48,8 @@ def unique_names(names: Iterable[object]) -> list[str]:
     twice = list(dict.fromkeys(name for name in texts if texts.count(name) > 1))
     if twice:
         hint = "Rename them: every column needs a name of its own"
+        if all(grammar.parse_number(text) is not None for text in texts):
+            hint = "Does the file lack a line of names? Read it yourself, with names, and give that"
         raise DataError(
             Problem(f"{texts.count(name)} columns have this name", column=name, hint=hint)
             for name in twice

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from headrace.data.grammar import BLANKS, number_text
+from headrace.data.names import counts_rows, is_code, is_id
 from headrace.data.schema import Column
-from headrace.data.spellings import MISSING_MARKS
+from headrace.data.spellings import MISSING_MARKS, UNIX_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,18 +23,11 @@ if TYPE_CHECKING:
 __all__ = [
     "confirmed_columns",
     "decide",
-    "guess_number",
     "is_mark",
     "number_time_format",
     "read_as_missing",
 ]
 
-_ID_WORDS = {"id", "ids", "uuid", "guid", "uid", "oid", "pk", "rowid"}
-_ROW_NAMES = {"", "index", "unnamed 0", "row", "rows", "rownames", "row names", "rownum", "no", "nr"}
-_CODE_WORDS = {"zip", "zipcode", "postcode", "postal", "plz", "code", "codes", "sku", "isbn", "ean",
-               "fips", "phone"}  # fmt: skip
-_DATE_WORDS = {"date", "day", "dt", "ymd", "yyyymmdd"}
-_CLOCK_WORDS = {"timestamp", "epoch", "unix", "unixtime", "ts"}
 _NEARLY = 0.95
 _MOSTLY = 0.5
 _MANY_ROWS = 50
@@ -41,42 +35,6 @@ _SHORT = 40
 _LONG = 30
 _VERY_LONG = 100
 _FEW = 20
-_UNIX_FROM = {"unix s": 3e8, "unix ms": 3e11, "unix us": 3e14, "unix ns": 3e17}
-_UNIX_TO = 14  # times the start: 3e8 s is 1979, 4.2e9 s is 2103
-
-
-def words(name: str) -> list[str]:
-    """Split a name into lower-case words, at marks, digits' ends and inner capitals.
-
-    Example:
-        >>> words("PassengerId"), words("user_id"), words("Unnamed: 0"), words("paid")
-        (['passenger', 'id'], ['user', 'id'], ['unnamed', '0'], ['paid'])
-    """
-    spaced = re.sub(r"([a-z0-9])([A-Z])", r"\1 \2", name)
-    return [word.lower() for word in re.split(r"[\W_]+", spaced) if word]
-
-
-def is_id_name(name: str) -> bool:
-    """Answer whether a name holds a word such as "id"."""
-    return bool(_ID_WORDS & set(words(name)))
-
-
-def is_code_name(name: str) -> bool:
-    """Answer whether a name holds a word such as "zip"."""
-    return bool(_CODE_WORDS & set(words(name)))
-
-
-def guess_number(name: str, low: float | None, high: float | None) -> Column | None:
-    """Answer the date that a column of whole numbers may be by its name and range (rule 3)."""
-    if low is None or high is None:
-        return None
-    if _DATE_WORDS & set(words(name)) and 19000101 <= low <= high <= 21001231:
-        return Column(name, "datetime", format="%Y%m%d")
-    if _CLOCK_WORDS & set(words(name)):
-        for unit, start in _UNIX_FROM.items():
-            if start <= low <= high <= start * _UNIX_TO:
-                return Column(name, "datetime", format=unit)
-    return None
 
 
 def number_time_format(low: float, high: float) -> str:
@@ -89,7 +47,7 @@ def number_time_format(low: float, high: float) -> str:
     if 19000101 <= low <= high <= 21001231:
         return "%Y%m%d"
     size = max(abs(low), abs(high))
-    return next((unit for unit, start in _UNIX_FROM.items() if size <= start * 100), "unix ns")
+    return next((unit for unit, start in UNIX_FROM.items() if size <= start * 100), "unix ns")
 
 
 def decide(name: str, facts: Facts, guess: Guess, missing: Sequence[str] | None) -> Column:
@@ -147,11 +105,11 @@ def _plain(dtype: pl.DataType) -> str:
 def _numeric(name: str, facts: Facts) -> tuple[Kind, str]:
     if not facts.whole:
         return "number", describe(facts)
-    if is_code_name(name):
+    if is_code(name):
         return "category", f"the name says codes; {describe(facts)}"
-    if is_id_name(name):
+    if is_id(name):
         if facts.distinct >= _NEARLY * facts.present:
-            return "id", f"the name says id, and nearly all differ; {describe(facts)}"
+            return "id", f"the name says id, and {_differing(facts)}; {describe(facts)}"
         return "category", f"the name says id, and values repeat; {describe(facts)}"
     if _counts_rows(name, facts):
         return "id", f"counts the rows; {describe(facts)}"
@@ -159,7 +117,7 @@ def _numeric(name: str, facts: Facts) -> tuple[Kind, str]:
 
 
 def _counts_rows(name: str, facts: Facts) -> bool:
-    if " ".join(words(name)) not in _ROW_NAMES or facts.low not in (0, 1):
+    if not counts_rows(name) or facts.low not in (0, 1):
         return False
     span = (facts.high or 0) - (facts.low or 0) + 1
     return facts.rows == facts.present == span and facts.distinct >= _NEARLY * span
@@ -168,8 +126,8 @@ def _counts_rows(name: str, facts: Facts) -> bool:
 def describe(facts: Facts) -> str:
     """Say in a few words what numbers a column holds."""
     what = "whole numbers" if facts.whole else "numbers"
-    if facts.distinct == 1:
-        return f"{what}, constant"
+    if facts.distinct == 1 and facts.low is not None:
+        return f"{what}, constant {number_text(facts.low)}"
     if facts.low is None or facts.high is None:
         return f"{what}, {_count(facts)}"
     spread = f"from {number_text(facts.low)} to {number_text(facts.high)}"
@@ -181,6 +139,10 @@ def _clock_reason(column: Column, facts: Facts) -> str:
     if column.format == "%Y%m%d":
         return f"the name says date, and all are dates written in digits; {describe(facts)}"
     return f"the name says timestamp, and all fit {column.format!r} since 1970; {describe(facts)}"
+
+
+def _differing(facts: Facts) -> str:
+    return "all differ" if facts.exact and facts.distinct == facts.present else "nearly all differ"
 
 
 def _count(facts: Facts) -> str:
@@ -197,10 +159,10 @@ def _text(name: str, facts: Facts, guess: Guess, missing: Sequence[str] | None) 
     spellings = _typed_spellings(facts, missing)
     plain = facts.present - sum(count for _, count in facts.spellings if missing is None)
     if guess.certain and plain > 0:
-        if len(confirmed) == 1:
-            return _confirmed_text(name, confirmed[0], facts, spellings)
-        if len(confirmed) > 1:
+        if len(confirmed) > 1 and confirmed[-1].kind == "datetime":
             return _ambiguous(name, confirmed, facts)
+        if confirmed:
+            return _confirmed_text(name, confirmed[0], facts, spellings)
     elif not guess.certain and plain > 0 and confirmed:  # the sample held no value at all
         return _confirmed_text(name, confirmed[0], facts, spellings)
     return _string(name, facts, guess, missing)
@@ -214,6 +176,8 @@ def _confirmed_text(
         kind, reason = _numeric(name, facts)
     elif column.kind == "boolean":
         reason = f"text, all {' or '.join(map(repr, (*column.true, *column.false)))}"
+    elif column.kind == "datetime" and facts.low is not None:
+        reason = _clock_reason(column, facts)
     elif column.kind == "datetime":
         reason = f"text, all dates written {'by ISO 8601' if form is None else f'as {form!r}'}"
     marks = tuple(dict.fromkeys(value.strip(BLANKS) for value, _ in spellings))
@@ -280,13 +244,13 @@ def _note(guess: Guess) -> str:
 def _string_kind(name: str, facts: Facts) -> tuple[Kind, str]:
     reason = f"text, {_count(facts)} in {facts.present:,} rows"
     differ = facts.distinct >= _NEARLY * facts.present
-    if is_id_name(name) and differ and facts.present > 1:
-        return "id", f"the name says id, and nearly all differ; {reason}"
+    if is_id(name) and differ and facts.present > 1:
+        return "id", f"the name says id, and {_differing(facts)}; {reason}"
     wordy = facts.spaced > 1 - _NEARLY or facts.length > _SHORT or facts.ascii < _NEARLY
     if differ and facts.present >= _MANY_ROWS:
         if wordy:
-            return "text", f"nearly all differ, {facts.length:.0f} characters each; {reason}"
-        return "id", f"nearly all differ, short and without spaces; {reason}"
+            return "text", f"{_differing(facts)}, {facts.length:.0f} characters each; {reason}"
+        return "id", f"{_differing(facts)}, short and without spaces; {reason}"
     long = facts.length >= _LONG and facts.distinct >= _MOSTLY * facts.present
     if (long and facts.present >= _MANY_ROWS) or (facts.length >= _VERY_LONG and differ):
         return "text", f"long ({facts.length:.0f} characters) and mostly different; {reason}"

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
-from headrace.data.grammar import BLANKS
+from headrace.data.grammar import BLANKS, format_pattern, parse_time
 from headrace.data.parsing import parse_numbers, parse_times
 from headrace.data.schema import Column
+from headrace.data.names import CLOCK_WORDS, DATE_WORDS, name_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING_MARKS",
     "MISSING_WORDS",
+    "UNIX_FROM",
     "Guess",
     "boolean_pair",
     "date_formats",
     "guess_text",
+    "guess_time_of_number",
     "missing_spellings",
 ]
 
@@ -29,6 +32,12 @@ MISSING_MARKS: Final = ("?", "-", "--", ".", "*", "#N/A", "<NA>", "NaN", "nan", 
 
 MISSING_WORDS: Final = ("NA", "N/A", "null", "none", "nil", "na", "n/a")
 """Spellings that mean missing among numbers or dates, but may be a category's value."""
+
+UNIX_FROM: Final = {"unix s": 3e8, "unix ms": 3e11, "unix us": 3e14, "unix ns": 3e17}
+"""In each unit since 1970 the smallest number that is taken for a date: the year 1979."""
+
+UNIX_TO: Final = 14
+"""The largest is this many times as large: the year 2103."""
 
 _ZERO_DATES = ("0000-00-00", "0000-00-00 00:00:00")
 _PAIRS = (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n"))
@@ -131,10 +140,34 @@ def _guess_number(name: str, values: pl.Series, missing: tuple[str, ...]) -> Gue
     share = 1 - read.null_count() / values.len()
     if share == 1.0:
         codes = _code_reason(values)
-        return Guess(note=codes) if codes else Guess((column,))
+        if codes:
+            return Guess(note=codes)
+        time = guess_time_of_number(name, read.min(), read.max())  # type: ignore[arg-type]
+        dated = (replace(time, missing=missing),) if time else ()
+        return Guess((*dated, column))
     if share >= _MOSTLY:
         other = values.filter(read.is_null())[0]
         return Guess(note=_mostly("numbers", share, other, name))
+    return None
+
+
+def guess_time_of_number(name: str, low: float | None, high: float | None) -> Column | None:
+    """Answer the date that whole numbers may be, by their name and range.
+
+    Example:
+        >>> guess_time_of_number("order_date", 20240101, 20241231).format
+        '%Y%m%d'
+        >>> guess_time_of_number("timestamp", 881250949, 893286638).format
+        'unix s'
+    """
+    if low is None or high is None:
+        return None
+    if DATE_WORDS & set(name_words(name)) and 19000101 <= low <= high <= 21001231:
+        return Column(name, "datetime", format="%Y%m%d")
+    if CLOCK_WORDS & set(name_words(name)):
+        for unit, start in UNIX_FROM.items():
+            if start <= low <= high <= start * UNIX_TO:
+                return Column(name, "datetime", format=unit)
     return None
 
 
@@ -150,7 +183,8 @@ def _code_reason(values: pl.Series) -> str:
 
 
 def _guess_time(name: str, values: pl.Series, missing: tuple[str, ...]) -> Guess:
-    if not values.str.contains(_LIKE_DATE).any() or (values.str.len_chars().min() or 0) > _LONGEST_DATE:
+    like = values.str.contains(_LIKE_DATE) & (values.str.len_chars() <= _LONGEST_DATE)
+    if (like.mean() or 0) < _MOSTLY:
         return Guess(note=_comma_note(values))
     iso = Column(name, "datetime", missing=missing)
     share = 1 - parse_times(values, iso).null_count() / values.len()
@@ -188,12 +222,9 @@ def date_formats(values: pl.Series) -> list[str]:
     """
     if values.str.contains(_MONTHS).all():
         return ["%Y-%m"]
-    first = values.head(1)
-    found = []
-    for text in (day + time for day in _DATES for time in _TIMES):
-        column = Column("", "datetime", format=text)
-        if parse_times(first, column).null_count():
-            continue
-        if not parse_times(values, column).null_count():
-            found.append(text)
-    return found
+    return [
+        form
+        for form in (day + time for day in _DATES for time in _TIMES)
+        if parse_time(values[0], format_pattern(form)) is not None  # quick, rules out most
+        and not parse_times(values, Column("", "datetime", format=form)).null_count()
+    ]

@@ -120,11 +120,11 @@ class _NumberReader(Reader):
         return math.nan if value.is_nan() else self._float(float(value))
 
     def _span(self, value: timedelta) -> float:
-        return self._float((value // _MICROSECOND) / 1e6)
+        return self._float(grammar.seconds(value // _MICROSECOND))
 
     def _clock(self, value: time) -> float:
         whole = (value.hour * 60 + value.minute) * 60 + value.second
-        return self._float((whole * 1_000_000 + value.microsecond) / 1e6)
+        return self._float(grammar.seconds(whole * 1_000_000 + value.microsecond))
 
 
 class _BooleanReader(_NumberReader):

@@ -46,8 +46,8 @@ def graph_module(
         schema: The columns of the rows.
         call: Tensors by block name in ("numbers", "strings", "times"; only those with columns),
             tensors by output name out.
-        tracked: What the function holds on to, such as Keras models and lookup tables, so that
-            it is saved with it. Variables, and tables made while tracing, are found by themselves.
+        tracked: What the function needs besides the variables and lookup tables that it uses;
+            those are found.
 
     Raises:
         ReleaseError: The schema has no columns.
@@ -76,8 +76,7 @@ def graph_module(
         # The concrete function alone: saving `traced` itself would trace it again, and a second
         # trace makes tables that nothing tracks.
         module.signature = traced.get_concrete_function(**specs)
-    module.tracked = [*tracked, *found]
-    module.captured = list(module.signature.graph.variables)
+    module.tracked = [*tracked, *found, *_captured(module.signature.graph)]
     return module
 
 
@@ -157,6 +156,13 @@ def _check_operators(model: Any) -> None:
             f"ONNX has no operation for {', '.join(sorted(unknown)[:5])}; the step that uses it "
             "can be served in Python or through TensorFlow only"
         )
+
+
+def _captured(graph: Any) -> list[Any]:
+    """Answer the variables and tables that a graph takes from outside."""
+    owners = [getattr(tensor, "_parent_trackable", None) for tensor, _ in graph.captures]
+    tables = [owner() for owner in owners if owner is not None]
+    return [*graph.variables, *(table for table in tables if table is not None)]
 
 
 @contextmanager

@@ -218,7 +218,7 @@ def first_differing_column(
             apart = apart / np.maximum(1.0, np.abs(np.nan_to_num(expected)))
         if len(apart) and apart.max() > tolerance:
             row = int(apart.argmax())
-            return ColumnDifference(name, row, expected[row].item(), found[row].item())
+            return ColumnDifference(name, row, expected.tolist()[row], found.tolist()[row])
     return None
 
 

@@ -94,9 +94,10 @@ def open_release(path: Path) -> Opened:
     Raises:
         ReleaseError: If it is no release, was altered, or cannot be rebuilt.
     """
-    release = find_release(path)
+    release, registry = find_release(path)
     inside = release.path.parent
-    registry = inside.parent if inside.name == "releases" else None
+    if registry is None and inside.name == "releases":
+        registry = inside.parent
     stored = release.document("pipeline.json")
     fitted = fitted_from(release)
     return Opened(fitted, list(fitted.steps), dict(stored["settings"]), registry, release)

@@ -18,7 +18,7 @@ import uvicorn
 from fastapi import FastAPI, HTTPException
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
-from starlette.requests import Request  # noqa: TC002 - FastAPI reads the annotations
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from headrace.data.rows import RowDoor
@@ -144,6 +144,7 @@ def create_app(
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(DataError)(_bad_rows)
     app.exception_handler(StarletteHTTPException)(_http_error)
+    app.exception_handler(ClientDisconnect)(_gone)
     app.exception_handler(Exception)(_failed)
     return app
 
@@ -214,6 +215,11 @@ async def _http_error(_: Request, error: Exception) -> Response:
     if not isinstance(error, StarletteHTTPException | HTTPException):
         return _json({"error": "the request failed"}, 500)
     return _json({"error": str(error.detail)}, error.status_code, error.headers)
+
+
+async def _gone(_: Request, error: Exception) -> Response:
+    del error
+    return Response(status_code=400)  # nobody is there to read it
 
 
 async def _failed(_: Request, error: Exception) -> Response:

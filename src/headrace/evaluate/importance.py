@@ -143,10 +143,13 @@ def permutation_importance(
     with bar("importance", len(chosen)) as progress:
         for name in chosen:
             shuffled = _predict_shuffled(predict, frame, name, orders)
-            outputs = [scores, *[check_scores(task, truth, one)[1] for one in shuffled]]
-            kernels = [measure.prepare(truth, output) for output in outputs]
-            whole, *worse = resample(kernels, len(truth), resamples=resamples, seed=seed)
-            found.append(_column(name, whole, worse, measure, confidence))
+            outputs = [check_scores(task, truth, output)[1] for output in shuffled]
+            if any((output != scores).any() for output in outputs):
+                drop = _drop(measure, truth, [scores, *outputs], resamples, seed)
+                low, high, _ = drop.interval(confidence)
+                found.append(ColumnImportance(name, drop.value, low, high))
+            else:
+                found.append(ColumnImportance(name, 0.0, 0.0, 0.0))
             progress.advance(note=name)
     found.sort(key=lambda one: -one.drop)
     value = measure(truth, scores)
@@ -186,13 +189,18 @@ def _predict_shuffled(
     return output.reshape(len(orders), len(frame), *output.shape[1:])
 
 
-def _column(
-    name: str, whole: Resampled, worse: list[Resampled], measure: Measure, confidence: float
-) -> ColumnImportance:
+def _drop(
+    measure: Measure,
+    truth: NDArray[Any],
+    outputs: Sequence[NDArray[Any]],
+    resamples: int,
+    seed: int,
+) -> Resampled:
+    """Answer how much worse the later outputs are than the first one, on average."""
+    kernels = [measure.prepare(truth, output) for output in outputs]
+    whole, *worse = resample(kernels, len(truth), resamples=resamples, seed=seed)
     shuffled = Resampled.mean(worse)
-    drop = whole - shuffled if measure.higher_is_better else shuffled - whole
-    low, high, _ = drop.interval(confidence)
-    return ColumnImportance(name, drop.value, low, high)
+    return whole - shuffled if measure.higher_is_better else shuffled - whole
 
 
 def _remark(one: ColumnImportance) -> str:

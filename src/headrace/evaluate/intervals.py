@@ -18,6 +18,7 @@ that right, at no cost in time:
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -44,6 +45,9 @@ _GROUPS = 200
 """Groups of rows that are left out in turn to find out how unequal the rows' influence is."""
 
 _FEWEST_DRAWS = 20
+
+_LONG_WORK = 10_000_000
+"""Drawn rows from which on a progress bar is worth its lines: about a tenth of a second."""
 
 
 class Interval(NamedTuple):
@@ -216,7 +220,8 @@ def resample(
     whole = np.ones((1, rows))
     values = [float(kernel(whole)[0]) for kernel in kernels]
     groups = min(rows, _GROUPS) if rows > 1 else 0
-    with bar("resampling", resamples + groups) as progress:
+    shown = rows * resamples > _LONG_WORK
+    with bar("resampling", resamples + groups) if shown else nullcontext() as progress:
         draws = _apply(kernels, drawn_weights(rows, resamples, seed), progress)
         left_out = _apply(kernels, _weights_without_groups(rows, groups, seed), progress)
     counts = deciding or [rows] * len(kernels)
@@ -256,7 +261,7 @@ def check_confidence(confidence: float) -> float:
 
 
 def _weights_without_groups(rows: int, groups: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    group = np.random.default_rng(seed).permutation(rows) % groups
+    group = np.random.default_rng(seed).permutation(rows) % max(groups, 1)
     first = 0
     for size in _block_sizes(rows, groups):
         yield (group != np.arange(first, first + size)[:, np.newaxis]).astype(np.float64)
@@ -270,11 +275,12 @@ def _block_sizes(rows: int, total: int) -> Iterator[int]:
 
 
 def _apply(
-    kernels: Sequence[Kernel], blocks: Iterator[NDArray[np.float64]], progress: Bar
+    kernels: Sequence[Kernel], blocks: Iterator[NDArray[np.float64]], progress: Bar | None
 ) -> NDArray[np.float64]:
     """Answer (metrics, weightings)."""
     parts = [np.empty((len(kernels), 0))]
     for weights in blocks:
         parts.append(np.stack([kernel(weights) for kernel in kernels]))
-        progress.advance(len(weights))
+        if progress:
+            progress.advance(len(weights))
     return np.concatenate(parts, axis=1)

@@ -261,4 +261,3 @@ class ClusterEvaluation(Result):
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
-

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from headrace.data.scan import collect
 from headrace.data.schema import MISSING_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from numpy.typing import NDArray
 
@@ -26,6 +28,8 @@ REST = "(all other values)"
 """The cell of the values that the profile does not list one by one."""
 
 _SURE = 4.0
+_SHOWN = 50
+_ROWS = "rows of the value"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +86,19 @@ class Counted:
             return False
         return bool(self.current[-1] >= self.present / 2 > 0)
 
+    def shown(self) -> Counted:
+        """Answer the column with its most frequent values only, the others in one cell."""
+        if self.profile.kind != "category" or len(self.cells) <= _SHOWN:
+            return self
+        frequent = np.argsort(-(self.reference + self.current), kind="stable")
+        top, others = frequent[:_SHOWN], frequent[_SHOWN:]
+        cells = tuple(str(self.cells[place]) for place in top)
+        reference, current = (
+            np.append(counts[top], counts[others].sum())
+            for counts in (self.reference, self.current)
+        )
+        return replace(self, cells=(*cells, REST), reference=reference, current=current)
+
 
 def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counted]:
     """Count new rows in the cells of the reference, in one scan.
@@ -101,7 +118,8 @@ def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counte
         if column.name in there:
             for key, expression in _expressions(column, schema[column.name].type).items():
                 expressions.append(expression.alias(f"{place} {key}"))
-    found = rows.select(expressions).collect(engine="streaming").row(0, named=True)
+    table = collect(rows.select(expressions), streaming=True)
+    found = {name: table[name][0] for name in table.columns}
     return [
         _counted(column, found["rows"], _of_column(found, place))
         for place, column in enumerate(wanted)
@@ -119,7 +137,7 @@ def _expressions(column: ColumnProfile, type_: str) -> dict[str, pl.Expr]:
         missing = (values.is_null() | (values == "")).sum()
         if column.kind != "category":
             return {"missing": missing}
-        return {"missing": missing, "values": values.value_counts().implode()}
+        return {"missing": missing, "values": values.value_counts(name=_ROWS).implode()}
     if type_ == "time":
         values = pl.when(values != MISSING_TIME).then(values).cast(pl.Float64)
         return {"missing": values.is_null().sum()} | _number_expressions(column, values)
@@ -189,9 +207,16 @@ def _number(value: float | None) -> float:
 
 
 def _categories(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
-    new = {row[column.name]: row["count"] for row in found["values"]}
+    values = found["values"].struct
+    new = dict(
+        zip(
+            values.field(column.name).to_list(),
+            values.field(_ROWS).to_list(),
+            strict=True,
+        )
+    )
     missing = new.pop("", 0) + new.pop(None, 0)
-    cells = _listed(column, new) if column.other else sorted({*column.values, *new})
+    cells = _listed(column, new) if column.other else _shuffled({*column.values, *new})
     reference = [column.values.get(value, 0) for value in cells]
     current = [new.get(value, 0) for value in cells]
     unseen = None
@@ -226,7 +251,16 @@ def _listed(column: ColumnProfile, new: Mapping[str, int]) -> list[str]:
     unlisted = {value: rows for value, rows in new.items() if value not in column.values}
     share = column.rows / (column.rows + sum(new.values()))
     surely = _surely_listed(least, share)
-    return sorted(value for value, rows in (listed | unlisted).items() if rows >= surely)
+    return _shuffled(value for value, rows in (listed | unlisted).items() if rows >= surely)
+
+
+def _shuffled(values: Iterable[str]) -> list[str]:
+    """Put values in an order that is always the same and says nothing, by their hash.
+
+    Rare values are pooled with their neighbours. In the order of their names the early numbers of
+    running orders would be together, all from the reference, and the late ones, all new.
+    """
+    return sorted(values, key=lambda value: blake2b(value.encode(), digest_size=8).digest())
 
 
 def _surely_listed(least: int, share: float) -> float:

@@ -59,7 +59,8 @@ class ColumnDrift:
         alarm: Whether it has drifted: a test is significant and its effect is large enough.
         tests: All tests of the column, the most telling first.
         words: The finding as a sentence.
-        cells: Bin edges (one more than shares) or values that the shares belong to.
+        cells: Bin edges (one more than shares) or values that the shares belong to; of many
+            values the 50 most frequent ones, and the others together.
         reference: Share of the reference rows with a value in each cell.
         current: Share of the new rows with a value in each cell.
     """
@@ -317,15 +318,16 @@ def _finding(
 
     ordered = tuple(sorted(tests, key=told))
     alarm = any(_alarms(test, rate, smallest_effect) for test in ordered)
+    shown = column.shown()
     return ColumnDrift(
         column.name,
         column.profile.kind,
         alarm,
         ordered,
         explain(column, [test for test in ordered if _alarms(test, rate, smallest_effect)]),
-        column.cells,
-        _shares(column.reference),
-        _shares(column.current),
+        shown.cells,
+        _shares(shown.reference),
+        _shares(shown.current),
     )
 
 

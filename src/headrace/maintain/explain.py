@@ -64,7 +64,7 @@ def _missing(column: Counted, test: Told) -> str:
     before = percent(column.profile.missing / column.profile.rows)
     if column.missing == column.rows:
         return f"every value is missing (reference {before})"
-    return f"missing values {before} → {percent(column.missing / column.rows)}"
+    return f"missing values: {before} → {percent(column.missing / column.rows)}"
 
 
 def _unseen(column: Counted, test: Told) -> str:
@@ -98,13 +98,14 @@ def _shape(column: Counted, test: Told) -> str:
     del test
     before = column.reference / column.reference.sum()
     now = column.current / column.current.sum()
-    most = int(np.argmax(np.abs(now - before)))
-    return f"{_cell(column, most)} {percent(before[most])} → {percent(now[most])}"
+    boolean = column.profile.kind == "boolean"
+    most = 1 if boolean else int(np.argmax(np.abs(now - before)))
+    return f"{_cell(column, most)}: {percent(before[most])} → {percent(now[most])}"
 
 
 def _cell(column: Counted, place: int) -> str:
     if column.profile.kind == "boolean":
-        return ("false", "true")[place]
+        return "true values"
     if column.profile.kind == "category":
         return f"value {column.cells[place]!r}"
     write = _writer(column)
@@ -113,7 +114,8 @@ def _cell(column: Counted, place: int) -> str:
 
 
 def _level(column: Counted, test: Told) -> str:
-    direction = "higher" if test.statistic > 0 else "lower"
+    words = ("earlier", "later") if column.profile.kind == "datetime" else ("lower", "higher")
+    direction = words[test.statistic > 0]
     return f"{direction} values: {_change(column, 'mean', column.profile.mean, column.mean)}"
 
 

@@ -254,8 +254,10 @@ def _stuck(batch: _Batch, column: Column, present: int) -> Iterator[Finding]:
 def _share(profile: ColumnProfile, column: Column, value: Any) -> float:
     """Answer the largest share of the reference that may have held a value."""
     present = max(profile.rows - profile.missing, 1)
+    if column.type == "string" and not profile.values:
+        return (present - profile.distinct + 1) / present
     if column.type == "string":
-        return profile.values.get(value, min(profile.values.values(), default=0)) / present
+        return profile.values.get(value, min(profile.values.values())) / present
     if column.kind == "boolean":
         true = profile.mean or 0.0
         return true if value else 1 - true

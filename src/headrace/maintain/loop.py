@@ -181,9 +181,8 @@ class _Tick(Generic[M]):
     def _against_previous(self, labelled: Labelled | None) -> Verdict | None:
         if not labelled or len(labelled) < self.policy.min_labels or not self.policy.rollback:
             return None
-        if self.host.previous is None:
-            return None
-        return self._compare(self.host.champion, self.host.previous, labelled)
+        previous = self.host.previous
+        return None if previous is None else self._compare(self.host.champion, previous, labelled)
 
     def _compare(self, first: M, second: M, labelled: Labelled) -> Verdict:
         return self.host.compare(

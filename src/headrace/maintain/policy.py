@@ -85,6 +85,11 @@ class Policy:
         for name in ("smallest_effect", "allowed_drop", "min_rows", "min_labels"):
             if not getattr(self, name) >= 0:
                 raise SettingError(f"{name} must not be negative, received {getattr(self, name)!r}")
+        if self.smallest_effect >= 1:
+            raise SettingError(
+                "smallest_effect is a distance and must be under 1, "
+                f"received {self.smallest_effect!r}"
+            )
         for trigger in self.retrain_on:
             _check_choice("retrain_on", trigger, get_args(Trigger))
         _check_choice("gate", self.gate, get_args(Gate))
@@ -217,8 +222,8 @@ def _score_fact(policy: Policy, evidence: Evidence) -> str:
     if evidence.score is None:
         return "no labels, so the score is not known"
     there = f"{evidence.score} on {plural(evidence.labels, 'labelled row')}"
-    if evidence.deployed is None:
-        return f"{there}; no score was recorded at deployment"
+    if evidence.deployed is None or evidence.deployed.metric != evidence.score.metric:
+        return f"{there}; no {evidence.score.metric} was recorded at deployment"
     there = f"{there}, {evidence.deployed} at deployment"
     if evidence.labels < policy.min_labels:
         return f"{there}; under {policy.min_labels:,} labels this is not judged"
@@ -228,7 +233,9 @@ def _score_fact(policy: Policy, evidence: Evidence) -> str:
 
 def _has_dropped(policy: Policy, evidence: Evidence) -> bool:
     score, deployed = evidence.score, evidence.deployed
-    if score is None or deployed is None or evidence.labels < policy.min_labels:
+    if score is None or deployed is None or score.metric != deployed.metric:
+        return False
+    if evidence.labels < policy.min_labels:
         return False
     return score.worse_than(deployed, allowed=policy.allowed_drop)
 

@@ -78,19 +78,9 @@ class QualityReport(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the share of the rows that each finding is about."""
-        if ax is None:
-            from matplotlib import pyplot as plt
+        from headrace.visualization import quality as draw
 
-            ax = plt.subplots(figsize=(6, 1.2 + 0.3 * len(self.findings)))[1]
-        colours = {"error": "#b3261e", "warning": "#e0912f", "note": "#9aa5ad"}
-        names = [f"{f.column or 'rows'}: {f.fault}" for f in self.findings]
-        shares = [finding.count / max(self.rows, 1) for finding in self.findings]
-        places = range(len(self.findings))
-        ax.barh(places, shares, color=[colours[f.severity] for f in self.findings])
-        ax.set_yticks(places, names)
-        ax.invert_yaxis()
-        ax.set(title="Quality", xlabel="Share of the new rows", xlim=(0, 1))
-        return ax
+        return draw(self, ax)
 
 
 def quality(

@@ -175,7 +175,9 @@ class _Host:
         if self._registry is None:
             return _UNPUBLISHED
         settings = self._pipeline.settings()
-        return Deploy(alias=None, why=why).publish(challenger, self._registry.path, settings).version
+        return (
+            Deploy(alias=None, why=why).publish(challenger, self._registry.path, settings).version
+        )
 
     def promote(self, version: str, why: str) -> None:
         if self._challenger is None:
@@ -204,4 +206,3 @@ class _Host:
     def _primary(self, model: Fitted) -> str:
         primary: str = model.scores.get("primary") or PRIMARY[model.network.target_spec.task]
         return primary
-

@@ -285,8 +285,8 @@ def pool_adjacent(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
 def pool_rare(reference: Floats, current: Floats) -> tuple[Floats, Floats]:
     """Pool rare cells that have no order of their own with cells of about the same size.
 
-    Cells of the same size keep the order they come in, so let that order say nothing about which
-    sample they are from: sort them by name.
+    Cells of the same size keep the order they come in; let that order say nothing about which
+    sample they are from.
 
     Example:
         >>> pool_rare(np.array([5.0, 90, 6]), np.array([1.0, 30, 9]))

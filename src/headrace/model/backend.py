@@ -33,15 +33,15 @@ def tensorflow() -> Any:
     """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     if _LEVEL in os.environ or "tensorflow" in sys.modules:
-        import tensorflow as module
+        import tensorflow as tf
 
-        return module
+        return tf
     os.environ[_LEVEL] = "2"
     with _without_chatter():
-        import tensorflow as module
+        import tensorflow as tf
 
-        module.config.list_physical_devices()  # where there is no GPU, that is told here
-    return module
+        tf.config.list_physical_devices()  # where there is no GPU, that is told here
+    return tf
 
 
 @cache

@@ -18,9 +18,10 @@ _NARROWEST = 1e-4
 def find_edges(numbers: NDArray[np.float32], *, most: int) -> list[NDArray[np.float32]]:
     """Answer the edges of the bins of each column.
 
-    Half of the edges are quantiles of the rows, so that each bin has its share of them; the other
-    half are quantiles of the *distinct* values. A column that is 0 in nine rows of ten has almost
-    all its quantiles at 0: there the second half finds the values that matter.
+    Half of the edges are quantiles of the rows, so that each bin has its share of them; the rest
+    are quantiles of the *distinct* values. A column that is 0 in nine rows of ten has almost all
+    its quantiles at 0: there the distinct values get nearly all edges. With few distinct values
+    each of them is an edge.
 
     Args:
         numbers: (rows, columns), finite, at least one row.
@@ -39,17 +40,22 @@ def find_edges(numbers: NDArray[np.float32], *, most: int) -> list[NDArray[np.fl
 
 
 def _edges(column: NDArray[np.float64], most: int) -> NDArray[np.float32]:
-    low, high = column.min(), column.max()
-    if low == high:
-        return np.asarray([low, low + 1], dtype=np.float32)
-    inner = _between(column, most // 2), _between(np.unique(column), most - most // 2)
-    edges = np.unique(np.concatenate([[low], *inner, [high]]).astype(np.float32))
+    values = np.unique(column)
+    if len(values) == 1:
+        width = max(1.0, abs(values[0]))
+        return np.asarray([values[0], values[0] + width], dtype=np.float32)
+    if len(values) > most + 1:
+        of_rows = np.unique(_quantiles(column, np.arange(1, most // 2) / (most // 2)))
+        # Halves between the steps, so that in an evenly spread column the two kinds interleave.
+        left = most - 1 - len(of_rows)
+        of_values = _quantiles(values, (np.arange(left) + 0.5) / max(left, 1))
+        values = np.concatenate([values[:1], of_rows, of_values, values[-1:]])
+    edges = np.unique(values.astype(np.float32))
     return _apart(edges, _NARROWEST * (edges[-1] - edges[0]))
 
 
-def _between(values: NDArray[np.float64], parts: int) -> NDArray[np.float64]:
-    """Answer the quantiles that cut sorted values into parts of equal size, the ends left out."""
-    return np.quantile(values, np.arange(1, parts) / parts, method="nearest")
+def _quantiles(values: NDArray[np.float64], shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.quantile(values, shares, method="nearest")
 
 
 def _apart(edges: NDArray[np.float32], least: float) -> NDArray[np.float32]:

@@ -56,7 +56,8 @@ class Loss:
         import numpy as np
 
         if self.one_hot:
-            return np.eye(outputs, dtype=np.float32)[values]
+            columns: NDArray[Any] = np.eye(outputs, dtype=np.float32)[values]
+            return columns
         if outputs > 1:
             return np.asarray(values, dtype=np.int32)
         return np.asarray(values, dtype=np.float32)[:, None]
@@ -167,7 +168,8 @@ def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[An
             try:
                 module.get(metric)
             except ValueError as error:
-                raise SettingError(_unknown("metric", metric, _names(module))) from error
+                known = ["accuracy", *_names(module)]
+                raise SettingError(_unknown("metric", metric, known)) from error
         chosen.append(metric)
     return chosen
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.errors import ReleaseError
 from headrace.model.architectures import architecture
-from headrace.model.backend import keras, tensorflow
+from headrace.model.backend import tensorflow
 from headrace.model.custom import from_bytes, to_bytes
 from headrace.model.features import Features, FeatureSpec
 from headrace.model.loop import Training

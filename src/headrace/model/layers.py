@@ -91,8 +91,8 @@ class PiecewiseLinear(keras.layers.Layer):  # type: ignore[misc]
         u_t = clip((x - b_t) / (b_{t+1} - b_t), 0, 1)
 
     (the first bin goes on below, the last one above) and the embedding of the column is
-    `x * a + c + u @ V`, so it can bend at each edge. Columns with fewer bins are padded with bins that
-    stay 0. This is version B of the piecewise-linear embeddings of Gorishniy et al.,
+    `x * a + c + u @ V`, so it can bend at each edge. Columns with fewer bins are padded with bins
+    that stay 0. This is version B of the piecewise-linear embeddings of Gorishniy et al.,
     "On embeddings for numerical features in tabular deep learning" (2022), as TabM uses it.
 
     Shapes: (B, F) to (B, F * D).
@@ -184,7 +184,7 @@ class OneHot(keras.layers.Layer):  # type: ignore[misc]
         self.columns = _columns(columns, self.cardinalities)
         # For each output the column it looks at, and the code it stands for.
         self._column = np.repeat(self.columns, self.cardinalities).astype(np.int32)
-        self._code = np.concatenate([np.arange(size) for size in self.cardinalities]).astype("int32")
+        self._code = np.concatenate([np.arange(size, dtype=np.int32) for size in cardinalities])
 
     def call(self, inputs: Any) -> Any:
         """Compare the code of each output's column with the code it stands for."""

@@ -12,13 +12,13 @@ import numpy as np
 from headrace.errors import SettingError
 from headrace.model import custom
 from headrace.model.architectures import architecture
+from headrace.model.backend import keras
 from headrace.model.choices import (
     choose_activation,
     choose_loss,
     choose_metrics,
     choose_optimizer,
 )
-from headrace.model.backend import keras
 from headrace.model.fitted import CUSTOM, FittedNetwork, weights_misfit
 from headrace.model.loop import automatic_batch_size, seeded, train
 from headrace.model.rows import Rows, check_rows, class_weights, sample_ratios
@@ -56,14 +56,14 @@ class Network(Step):
             or None for the task's own: cross-entropy or mean squared error.
         optimizer: A name ("adam", "sgd", …), a Keras optimizer, or None for AdamW with weight
             decay 0.0003 and clipped gradients.
-        learning_rate: A number or a Keras schedule; None for the optimizer's own (0.002 by default).
+        learning_rate: A number or a Keras schedule; None for the optimizer's own, 0.002 by default.
         epochs: The most epochs; None for 200, or 40 without validation rows.
         batch_size: Rows an optimiser step; None chooses 32 to 1024 by the number of rows.
         patience: After how many epochs without a better validation loss training stops and the
             best weights come back; None for no early stopping.
         embedding: How numbers come in: "piecewise" (linear between the edges of learnt bins), or
             None for the numbers as they are.
-        dropout: The share of each hidden layer dropped in training; None for the architecture's own.
+        dropout: The share of each hidden layer dropped in training; None for the architecture's.
         class_weight: Weights of the classes in the loss: "balanced", or a dict of label and
             weight; None for equal ones.
         metrics: Further figures in the history, by name or as Keras metrics; None for accuracy, or
@@ -144,18 +144,21 @@ class Network(Step):
         check_rows(features, target, feature_spec, target_spec)
         if validation is not None:
             check_rows(*validation, feature_spec, target_spec, what="validation")
-        weights = class_weights(self.class_weight, target, target_spec)
+        classes = class_weights(self.class_weight, target, target_spec)
         keras()  # its import takes seconds, which are none of the network's
         began = time.perf_counter()
         with seeded(seed):
             model, name, settings = self._build(feature_spec, target_spec)
             loss = self._compile(model, target_spec)
-            self._start(model, name, features, target, target_spec, start)
+            if start is None:
+                _take_from_rows(model, name, features, target, target_spec)
+            else:
+                _go_on_from(model, start)
             built = time.perf_counter() - began
             training = train(
                 model,
-                _rows(model, features, target, loss, weights, sample_weight),
-                None if validation is None else _rows(model, *validation, loss, weights),
+                _rows(model, features, target, loss, classes=classes, rows=sample_weight),
+                None if validation is None else _rows(model, *validation, loss, classes=classes),
                 epochs=self._epochs(watched=validation is not None),
                 batch_size=self.batch_size or automatic_batch_size(len(features)),
                 patience=self.patience,
@@ -180,7 +183,7 @@ class Network(Step):
         for name in ("epochs", "batch_size", "patience"):
             _check_whole(name, getattr(self, name))
         dropout = self.dropout
-        if dropout is not None and not (isinstance(dropout, int | float) and 0 <= dropout < 1):
+        if dropout is not None and not 0 <= dropout < 1:
             raise SettingError(f"dropout must be a number from 0 to below 1, received {dropout!r}")
         if self.task is not None:
             check_task(self.task)
@@ -188,9 +191,7 @@ class Network(Step):
             for width in self.hidden:
                 _check_whole("a hidden width", width)
 
-    def _build(
-        self, features: FeatureSpec, target: TargetSpec
-    ) -> tuple[Any, str, dict[str, Any]]:
+    def _build(self, features: FeatureSpec, target: TargetSpec) -> tuple[Any, str, dict[str, Any]]:
         """Answer a new model, the name of its architecture and all settings of that."""
         hidden = self.hidden
         if hidden is None or isinstance(hidden, str):
@@ -227,44 +228,42 @@ class Network(Step):
         return {**shared, **dropout, **(self.settings or {})}
 
     def _compile(self, model: Any, target: TargetSpec) -> Loss:
-        given = self.hidden if isinstance(self.hidden, keras().Model) else None
-        compiled = given is not None and given.compiled
-        loss = choose_loss(given.loss if compiled and self.loss is None else self.loss, target)
-        optimizer = given.optimizer if compiled and self.optimizer is None else self.optimizer
+        loss, optimizer = self.loss, self.optimizer
+        if isinstance(self.hidden, keras().Model) and self.hidden.compiled:
+            loss = self.hidden.loss if loss is None else loss
+            optimizer = self.hidden.optimizer if optimizer is None else optimizer
+        chosen = choose_loss(loss, target)
         model.compile(
             optimizer=choose_optimizer(optimizer, self.learning_rate),
-            loss=loss.function,
+            loss=chosen.function,
             metrics=choose_metrics(self.metrics, target),
             jit_compile=False,
         )
-        return loss
-
-    def _start(
-        self,
-        model: Any,
-        name: str,
-        features: Features,
-        target: NDArray[Any],
-        spec: TargetSpec,
-        start: Sequence[NDArray[Any]] | None,
-    ) -> None:
-        """Set the weights that training begins with."""
-        if start is not None:
-            misfit = weights_misfit(model, start)
-            if misfit:
-                raise SettingError(f"the weights to start with are of another network: {misfit}")
-            model.set_weights(list(start))
-        elif name == CUSTOM:
-            from headrace.model.architectures.ends import fix_edges
-
-            fix_edges(model, features, target, spec)
-        else:
-            prepare = architecture(name).start
-            if prepare is not None:
-                prepare(model, features, target, spec)
+        return chosen
 
     def _epochs(self, *, watched: bool) -> int:
         return self.epochs or (_EPOCHS if watched else _EPOCHS_WITHOUT_VALIDATION)
+
+
+def _take_from_rows(
+    model: Any, name: str, features: Features, target: NDArray[Any], spec: TargetSpec
+) -> None:
+    """Set what a new model takes from the training rows at once, such as edges of bins."""
+    if name == CUSTOM:
+        from headrace.model.architectures.ends import fix_edges
+
+        fix_edges(model, features, target, spec)
+        return
+    start = architecture(name).start
+    if start is not None:
+        start(model, features, target, spec)
+
+
+def _go_on_from(model: Any, weights: Sequence[NDArray[Any]]) -> None:
+    misfit = weights_misfit(model, weights)
+    if misfit:
+        raise SettingError(f"the weights to start with are of another network: {misfit}")
+    model.set_weights(list(weights))
 
 
 def _are_widths(hidden: Any) -> bool:
@@ -276,8 +275,7 @@ def _are_widths(hidden: Any) -> bool:
 def _check_whole(name: str, value: Any) -> None:
     if value is None:
         return
-    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-    if not whole or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise SettingError(f"{name} must be a whole number, 1 or more, received {value!r}")
 
 
@@ -286,17 +284,18 @@ def _rows(
     features: Features,
     target: NDArray[Any],
     loss: Loss,
-    class_weight: NDArray[np.float32] | None,
-    sample_weight: NDArray[Any] | None = None,
+    *,
+    classes: NDArray[np.float32] | None,
+    rows: NDArray[Any] | None = None,
 ) -> Rows:
-    """Answer rows as Keras reads them, for the inputs that the model has."""
+    """Answer rows as Keras reads them, with the weights of classes and of rows multiplied."""
     blocks = {
         "numbers": np.asarray(features.numbers, dtype=np.float32),
         "categories": np.asarray(features.categories, dtype=np.int32),
     }
     inputs = {tensor.name: blocks[tensor.name] for tensor in model.inputs}
-    weight = None if class_weight is None else class_weight[target]
-    if sample_weight is not None:
-        ratios = sample_ratios(sample_weight, len(target))
+    weight = None if classes is None else classes[target]
+    if rows is not None:
+        ratios = sample_ratios(rows, len(target))
         weight = ratios if weight is None else weight * ratios
     return Rows(inputs, loss.target(target, model.output.shape[-1]), weight)

@@ -1,4 +1,4 @@
-"""Rows in the form in which Keras reads them: checked, weighted, the target as the loss wants it."""
+"""Rows in the form in which Keras reads them: checked, weighted, with the target of the loss."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def _stated_weights(stated: Mapping[Any, float], spec: TargetSpec) -> NDArray[np
             raise SettingError(
                 f"class_weight has the label {label!r}, which {spec.name!r} does not have{meant}"
             )
-        if not (isinstance(weight, int | float) and 0 < weight < float("inf")):
+        if not 0 < weight < float("inf"):
             raise SettingError(
                 f"the class_weight of {label!r} must be a number above 0, received {weight!r}"
             )

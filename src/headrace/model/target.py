@@ -181,14 +181,15 @@ class TargetSpec:
         """
         if self.task == "regression":
             return self.values(output)
-        if self.task == "binary":
-            return self.labels[(_column(output) > 0.5).astype(np.intp)]
-        return self.labels[np.argmax(output, axis=1)]
+        binary = self.task == "binary"
+        places = (_column(output) > 0.5).astype(np.intp) if binary else np.argmax(output, axis=1)
+        labels: NDArray[Any] = self.labels[places]
+        return labels
 
     def values(self, output: NDArray[Any]) -> NDArray[np.float64]:
         """Regression: answer the output, (rows, 1) or (rows,), in the target's own units."""
         column = _column(output).astype(np.float64)
-        return cast("NDArray[np.float64]", column * self.scale + self.mean)
+        return column * self.scale + self.mean
 
     def probabilities(self, output: NDArray[Any]) -> NDArray[Any]:
         """Answer the probability of each class, (rows, classes), in the order of `classes`.
@@ -207,28 +208,9 @@ class TargetSpec:
                 "use predict instead of predict_proba"
             )
         if self.task == "multiclass":
-            return np.asarray(output)
+            return output
         positive = _column(output)
         return np.stack([1 - positive, positive], axis=1)
-
-    def tensorflow(self, output: Any) -> dict[str, Any]:
-        """Answer the named outputs of the deployed graph for the output of a network.
-
-        Args:
-            output: (rows, outputs) float32 tensor.
-
-        Returns:
-            `{"probabilities": (rows, classes)}`, or `{"prediction": (rows,)}` in the target's own
-            units, both float32.
-        """
-        import tensorflow as tf
-
-        if self.task == "multiclass":
-            return {"probabilities": output}
-        if self.task == "binary":
-            return {"probabilities": tf.concat([1 - output, output], axis=1)}
-        column = tf.cast(output[:, 0], tf.float64) * self.scale + self.mean
-        return {"prediction": tf.cast(column, tf.float32)}
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the spec as plain values that JSON can hold."""

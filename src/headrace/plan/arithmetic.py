@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 __all__ = ["Affine", "Clip", "Fill", "Indicate", "Power", "Squash"]
 
@@ -64,10 +65,10 @@ class Indicate(Operation):
         >>> frame = pl.DataFrame({"job": ["nurse", ""]})
         >>> flag = Indicate("string")
         >>> flag.names(["job"]), frame.select(*flag.polars([pl.col("job")]))["job"].to_list()
-        (('job.missing',), [0.0, 1.0])
+        (('job_missing',), [0.0, 1.0])
     """
 
-    of: Literal["number", "string", "time", "code"] = "number"
+    of: PlanType = "number"
 
     @property
     def takes(self) -> PlanType:  # type: ignore[override]
@@ -105,8 +106,8 @@ class Indicate(Operation):
         return tf.cast(tf.equal(block, tf.constant(missing, block.dtype)), tf.float64)
 
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """Answer `<column>.missing` for each column."""
-        return tuple(f"{column}.missing" for column in columns)
+        """Answer `<column>_missing` for each column."""
+        return tuple(f"{column}_missing" for column in columns)
 
 
 class Clip(Operation):
@@ -196,7 +197,7 @@ class Squash(Operation):
     Example:
         >>> import polars as pl
         >>> frame = pl.DataFrame({"x": [0.0, 3.0, float("inf")]})
-        >>> frame.select(*Squash([3.0]).polars([pl.col("x")]).pop().round(3))["x"].to_list()
+        >>> frame.select(*Squash([3.0]).polars([pl.col("x")]))["x"].round(3).to_list()
         [0.0, 2.121, 3.0]
     """
 
@@ -241,7 +242,7 @@ class Power(Operation):
     Example:
         >>> import polars as pl
         >>> frame = pl.DataFrame({"x": [-1.0, 0.0, 3.0]})
-        >>> frame.select(*Power([0.5]).polars([pl.col("x")]).pop().round(4))["x"].to_list()
+        >>> frame.select(*Power([0.5]).polars([pl.col("x")]))["x"].round(4).to_list()
         [-1.219, 0.0, 2.0]
     """
 
@@ -288,7 +289,7 @@ def _without_zero(exponent: FloatArray) -> FloatArray:
     return np.where(np.abs(exponent) < _NEAR_ZERO, 1.0, exponent)
 
 
-def _logarithmic(exponent: FloatArray) -> FloatArray:
+def _logarithmic(exponent: FloatArray) -> NDArray[np.bool_]:
     return np.abs(np.stack([exponent, 2 - exponent])) < _NEAR_ZERO
 
 

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.errors import SettingError
 from headrace.plan.operation import Codes, FloatArray, IntArray, Numbers, Operation, Words
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 __all__ = ["Hash", "Lookup", "Map", "OneHot"]
 
@@ -140,7 +140,7 @@ class Hash(Operation):
         >>> import polars as pl
         >>> frame = pl.DataFrame({"job": ["nurse", "", "baker"]})
         >>> frame.select(*Hash([100]).polars([pl.col("job")]))["job"].to_list()
-        [44, 0, 51]
+        [84, 0, 85]
     """
 
     buckets: IntArray
@@ -290,5 +290,6 @@ def _check_as_many(
     sizes = [len(column) for column in words], [len(column) for column in values]
     if sizes[0] != sizes[1]:
         raise SettingError(
-            f"{name}: expected one of {setting} for each word, received {sizes[1]} for {sizes[0]} words"
+            f"{name}: expected one of {setting} for each word of each column; "
+            f"there are {sizes[0]} words and {sizes[1]} {setting}"
         )

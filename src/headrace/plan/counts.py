@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headrace.plan.operation import PlanType
+
 __all__ = [
     "FOLD",
     "TARGET",
@@ -82,6 +84,8 @@ class ValueCounts(Statistic):
     """
 
     cap: int = 100_000
+
+    reads: ClassVar[PlanType] = "string"
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
         """Count the values of the chunk."""
@@ -168,6 +172,7 @@ class TargetMeans(Statistic):
 
     folds: int = 5
 
+    reads: ClassVar[PlanType] = "string"
     needs: ClassVar[tuple[str, ...]] = (FOLD,)
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.errors import SettingError
 from headrace.plan.operation import FloatArray, IntArray, Operation
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 __all__ = ["Distance", "Nearest"]
 
@@ -31,7 +31,7 @@ class Distance(Operation):
 
     Attributes:
         centres: (k, columns).
-        name: What the distances are called: `<name>.0`, `<name>.1`, …
+        name: What the distances are called: `<name>_0`, `<name>_1`, …
 
     Example:
         >>> import polars as pl
@@ -59,9 +59,9 @@ class Distance(Operation):
         return tf.sqrt(_tensor_squares(block, self.centres))
 
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """Answer `<name>.<centre>` for each centre."""
+        """Answer `<name>_<centre>` for each centre."""
         del columns
-        return tuple(f"{self.name}.{centre}" for centre in range(len(self.centres)))
+        return tuple(f"{self.name}_{centre}" for centre in range(len(self.centres)))
 
 
 class Nearest(Operation):

@@ -14,7 +14,8 @@ where its condition is, but does not mind what is missing in the branch that is 
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -23,7 +24,7 @@ from headrace.errors import SettingError, nearest
 from headrace.plan.grammar import FUNCTIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 __all__ = ["Expression", "Operand", "col", "lit", "where"]
 
@@ -173,7 +174,13 @@ class Expression:
         return _call("ceil", self)
 
     def round(self, digits: int = 0) -> Expression:
-        """Round to so many decimal digits, halves to the even neighbour."""
+        """Round to so many decimal digits, halves to the even neighbour.
+
+        Raises:
+            SettingError: If the digits are not a whole number.
+        """
+        if isinstance(digits, bool) or not isinstance(digits, int):
+            raise SettingError(f".round() needs a whole number of digits, received {digits!r}")
         return _call("round", self, digits)
 
     def min(self, other: Operand) -> Expression:
@@ -198,7 +205,7 @@ class Expression:
         Raises:
             SettingError: If there are none, or if text is given in place of a list.
         """
-        if isinstance(values, str) or not isinstance(values, Collection) or not values:
+        if isinstance(values, str) or not values:
             raise SettingError(f".is_in() needs a list of one or more values, received {values!r}")
         return _call("is_in", self, *(lit(value) for value in values))
 
@@ -359,14 +366,20 @@ def _fixed(leaf: Expression) -> str:
     """Write a fixed value as Python does."""
     value = leaf.value
     if leaf.name == "time":
-        return repr(_EPOCH + timedelta(microseconds=int(value or 0)))
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return str(int(value)) if value or str(value)[0] != "-" else "-0.0"
-    return repr(value) if isinstance(value, str) or value in _finite(value) else f"float('{value}')"
+        return _written_time(int(value or 0))
+    if not isinstance(value, float):
+        return repr(value)
+    if not math.isfinite(value):
+        return f"float('{value}')"
+    whole = value.is_integer() and abs(value) < 2**53 and str(value) != "-0.0"
+    return str(int(value)) if whole else repr(value)
 
 
-def _finite(value: Any) -> tuple[Any, ...]:
-    return (value,) if abs(value) < float("inf") else ()
+def _written_time(microseconds: int) -> str:
+    try:
+        return repr(_EPOCH + timedelta(microseconds=microseconds))
+    except OverflowError:
+        return f"{microseconds} microseconds"
 
 
 def _inner(part: Expression, outer: Expression) -> str:
@@ -379,6 +392,8 @@ def _inner(part: Expression, outer: Expression) -> str:
 
 
 def _from_dict(data: Mapping[str, Any], depth: int) -> Expression:
+    if not isinstance(data, Mapping):
+        raise SettingError(f"expected a part of an expression, received {data!r}")
     if depth > _DEEPEST:
         raise SettingError(f"the expression is nested deeper than {_DEEPEST} levels")
     if "function" not in data:

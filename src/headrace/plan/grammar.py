@@ -54,8 +54,13 @@ class Function:
         return not self.form.endswith(")")
 
 
-_N, _NN, _TT = ("number",), ("number", "number"), ("time", "time")
-_ANY: Final = (("number",), ("string",), ("time",))
+_Types: TypeAlias = tuple[Type, ...]
+_N: _Types = ("number",)
+_NN: _Types = ("number", "number")
+_SS: _Types = ("string", "string")
+_T: _Types = ("time",)
+_TT: _Types = ("time", "time")
+_ANY: tuple[_Types, ...] = (_N, ("string",), _T)
 
 
 def _all_functions() -> dict[str, Function]:
@@ -65,12 +70,10 @@ def _all_functions() -> dict[str, Function]:
         "negate": Function("-{}", "number", (_N,)),
         "not": Function("~{}", "boolean", (_N,)),
         "is_missing": Function("{}.is_missing()", "boolean", _ANY),
-        "is_in": Function(
-            "{}.is_in([{…}])", "boolean", (_NN, ("string", "string"), _TT), masked=True
-        ),
+        "is_in": Function("{}.is_in([{…}])", "boolean", (_NN, _SS, _TT), masked=True),
         "fill": Function("{}.fill({})", "number", (_NN,)),
         "round": Function("{}.round({})", "number", (_NN,)),
-        "where": Function("hr.where({}, {}, {})", "number", (("number",) * 3,)),
+        "where": Function("hr.where({}, {}, {})", "number", (("number", "number", "number"),)),
         "min": Function("{}.min({})", "number", (_NN,), masked=True),
         "max": Function("{}.max({})", "number", (_NN,), masked=True),
         "power": Function("{} ** {}", "number", (_NN,), masked=True),
@@ -84,12 +87,11 @@ def _all_functions() -> dict[str, Function]:
     for name, sign in orders.items():
         functions[name] = Function(f"{{}} {sign} {{}}", "boolean", (_NN, _TT), masked=True)
     for name, sign in {"equal": "==", "not_equal": "!="}.items():
-        takes = (_NN, ("string", "string"), _TT)
-        functions[name] = Function(f"{{}} {sign} {{}}", "boolean", takes, masked=True)
+        functions[name] = Function(f"{{}} {sign} {{}}", "boolean", (_NN, _SS, _TT), masked=True)
     for name in ("abs", "ceil", "exp", "floor", "log", "log1p", "sqrt"):
         functions[name] = Function(f"{{}}.{name}()", "number", (_N,))
     for name in PARTS:
-        functions[name] = Function(f"{{}}.{name}()", "number", (("time",),))
+        functions[name] = Function(f"{{}}.{name}()", "number", (_T,))
     return functions
 
 
@@ -121,6 +123,8 @@ def type_of(expression: Expression, columns: Mapping[str, str]) -> Type:
     ways = [_widened(way, len(found)) for way in function.takes]
     if not any(all(map(_fits, found, way)) for way in ways):
         raise SettingError(_misuse(expression, found, ways))
+    if expression.name == "round" and expression.arguments[1].name != "number":
+        raise SettingError(f"{expression!r}: the number of digits must be a fixed number")
     if found[0] == "string" and expression.name in {"equal", "not_equal", "is_in"}:
         _check_fixed_text(expression)
     return function.gives
@@ -171,5 +175,3 @@ def _check_fixed_text(expression: Expression) -> None:
         )
     if any(word.value == "" for word in words):
         raise SettingError(f"{expression!r}: empty text means missing; use .is_missing()")
-
-

@@ -14,7 +14,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.errors import ReleaseError
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 __all__ = ["hash_series", "hash_tensor", "onnx_settings", "with_native_hash"]
 
@@ -62,7 +62,8 @@ def hash_series(values: pl.Series) -> NDArray[np.uint32]:
         rows = rows[lengths[rows] >= place + 4]
     rest = lengths % 4
     tails = words[np.where(rest, starts + lengths - rest, 0)] & _TAIL_MASKS[rest]
-    return _finish(hashes ^ _mix(tails) ^ lengths.astype(np.uint32))
+    finished: NDArray[np.uint32] = _finish(hashes ^ _mix(tails) ^ lengths.astype(np.uint32))
+    return finished
 
 
 def _mix(word: Any) -> Any:
@@ -162,7 +163,8 @@ def with_native_hash(graph: Any, outputs: Sequence[str]) -> Any:
 
 def _hashed_strings(node: Any, nodes: Mapping[str, Any]) -> str:
     """Answer the name of the tensor that is hashed: the one whose lengths are asked for."""
-    waiting, seen = [node], set()
+    waiting = [node]
+    seen: set[str] = set()
     while waiting:
         node = waiting.pop()
         if node.op == "StringLength":

@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from headrace.errors import SettingError
 from headrace.plan.operation import FloatArray, Numbers, Operation
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 
     import polars as pl
     import tensorflow as tf
+    from numpy.typing import NDArray
 
 __all__ = ["Bin", "Interpolate"]
 

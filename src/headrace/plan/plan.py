@@ -60,7 +60,8 @@ class Node:
         inputs: Names of the columns that go in.
         outputs: Names of the columns that come out; an existing name is replaced.
         keeps: Whether the inputs stay among the columns (unless replaced).
-        kind: The kind of the outputs, where it is not the one that their type suggests.
+        kind: The kind of the outputs, where it is not the one that their type suggests; or one
+            kind for each.
         training: What takes the operation's place on the training rows, where they must not see
             their own target. Not written to a release.
     """
@@ -69,7 +70,7 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     keeps: bool = False
-    kind: Kind | None = None
+    kind: Kind | tuple[Kind, ...] | None = None
     training: Operation | None = field(default=None, compare=False)
 
     portable: ClassVar[bool] = True
@@ -87,11 +88,15 @@ class Node:
             if self.keeps or name not in self.inputs or name in self.outputs
         }
         sizes = self.operation.cardinalities() or (0,) * len(self.outputs)
-        for name, size in zip(self.outputs, sizes, strict=True):
-            kept[name] = ColumnInfo(name, self.operation.gives, self._kind_of(name, columns), size)
+        for place, (name, size) in enumerate(zip(self.outputs, sizes, strict=True)):
+            kind = self._kind_of(place, columns)
+            kept[name] = ColumnInfo(name, self.operation.gives, kind, size)
         return kept
 
-    def _kind_of(self, name: str, columns: Columns) -> Kind:
+    def _kind_of(self, place: int, columns: Columns) -> Kind:
+        name = self.outputs[place]
+        if isinstance(self.kind, tuple):
+            return self.kind[place]
         if self.kind is not None:
             return self.kind
         before = columns.get(name)
@@ -127,7 +132,7 @@ class Node:
             tuple(place["inputs"]),
             tuple(place["outputs"]),
             bool(place["keeps"]),
-            place["kind"],
+            tuple(place["kind"]) if isinstance(place["kind"], list) else place["kind"],
         )
 
 

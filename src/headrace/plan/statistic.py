@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from headrace.plan.operation import PlanType
 
 __all__ = [
     "BlockStatistic",
@@ -28,6 +30,7 @@ __all__ = [
     "State",
     "Statistic",
     "Variance",
+    "asked",
     "block",
     "block_rows",
     "learn",
@@ -45,6 +48,7 @@ class Statistic(ABC):
     the value. Merging is associative: the rows may be split in any way.
 
     Attributes:
+        reads: The type of the column; "mixed" for any.
         needs: Columns of the training rows that are read besides the given one.
 
     Example:
@@ -52,6 +56,7 @@ class Statistic(ABC):
         2.0
     """
 
+    reads: ClassVar[PlanType] = "number"
     needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -82,6 +87,7 @@ class Statistic(ABC):
 class BlockStatistic(ABC):
     """Something learnt from several number columns together; like `Statistic` otherwise."""
 
+    reads: ClassVar[PlanType] = "number"
     needs: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
@@ -99,6 +105,14 @@ class BlockStatistic(ABC):
     @abstractmethod
     def finish(self, state: State) -> Any:
         """Answer the value."""
+
+    def whole(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
+        """Answer the aggregations for a table that is one chunk, where a better way exists."""
+        return self.partial(columns)
+
+    def finish_whole(self, values: Mapping[str, Any]) -> Any:
+        """Answer the value from the aggregations of `whole`."""
+        return self.finish(self.start(values))
 
 
 @dataclass(frozen=True)
@@ -215,13 +229,15 @@ class Extremes(Statistic):
 class Quantiles(Statistic):
     """Quantiles of the present values at the given levels, as an array (levels,).
 
-    A table that is one chunk gets the exact quantiles (linear between neighbours). Chunks are
-    sketched by KLL (Karnin, Lang and Liberty, 2016); the error is in the rank: with k = 400 it
-    stays within 0.67 % of the rows for one level at a confidence of 99 %.
+    A table that is one chunk gets the exact quantiles. Chunks are sketched by KLL (Karnin, Lang
+    and Liberty, 2016); the error is in the rank: with k = 400 it stays within 0.67 % of the rows
+    for one level at a confidence of 99 %.
 
     Attributes:
         levels: Between 0 and 1.
         k: Size of the sketch; larger is more exact.
+        linear: Whether exact quantiles lie on the line between neighbours; otherwise each is one
+            of the values, and at even levels all values come equally often.
 
     Example:
         >>> frame = pl.DataFrame({"x": [1.0, 2.0, 3.0, 4.0]})
@@ -231,15 +247,14 @@ class Quantiles(Statistic):
 
     levels: tuple[float, ...] = (0.5,)
     k: int = 400
+    linear: bool = True
 
-    _FEW = 8
+    _FEW: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
         """Check the levels."""
         if not self.levels or any(not 0 <= level <= 1 for level in self.levels):
-            raise SettingError(
-                f"quantile levels must be between 0 and 1, received {self.levels!r}"
-            )
+            raise SettingError(f"quantile levels must be between 0 and 1, received {self.levels!r}")
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
         """Gather the present values of the chunk."""
@@ -257,7 +272,8 @@ class Quantiles(Statistic):
         """Merge two sketches into a new one."""
         from datasketches import kll_doubles_sketch
 
-        merged = kll_doubles_sketch(left)
+        merged = kll_doubles_sketch(self.k)
+        merged.merge(left)
         merged.merge(right)
         return merged
 
@@ -273,9 +289,9 @@ class Quantiles(Statistic):
             return {"column": column.implode()}
         # Without nulls Polars selects in linear time; with nulls it sorts.
         present = column.drop_nans()
+        method: Literal["linear", "equiprobable"] = "linear" if self.linear else "equiprobable"
         return {
-            str(place): present.quantile(level, "linear")
-            for place, level in enumerate(self.levels)
+            str(place): present.quantile(level, method) for place, level in enumerate(self.levels)
         }
 
     def finish_whole(self, values: Mapping[str, Any]) -> NDArray[np.float64]:
@@ -285,7 +301,7 @@ class Quantiles(Statistic):
         # NumPy's vectorised sort is several times faster than Polars's; it puts NaN at the end.
         ordered = np.sort(values["column"].to_numpy())
         present = ordered[: len(ordered) - np.count_nonzero(np.isnan(ordered))]
-        return _quantiles_of_sorted(present, np.array(self.levels))
+        return _quantiles_of_sorted(present, np.array(self.levels), linear=self.linear)
 
 
 @dataclass(frozen=True)
@@ -354,16 +370,29 @@ def learn(
     Returns:
         The finished value.
     """
-    if isinstance(statistic, Statistic):
-        column = pl.col(str(columns))
-        if isinstance(data, pl.DataFrame):
-            return statistic.finish_whole(_aggregate(data, statistic.whole(column)))
-        aggregates = statistic.partial(column)
-    else:
-        aggregates = statistic.partial([pl.col(name) for name in columns])
-    chunks = [data] if isinstance(data, pl.DataFrame) else data
-    states = (statistic.start(_aggregate(chunk, aggregates)) for chunk in chunks)
+    if isinstance(data, pl.DataFrame):
+        return statistic.finish_whole(_aggregate(data, asked(statistic, columns, whole=True)))
+    aggregates = asked(statistic, columns)
+    states = (statistic.start(_aggregate(chunk, aggregates)) for chunk in data)
     return statistic.finish(reduce(statistic.merge, states))
+
+
+def asked(
+    statistic: Statistic | BlockStatistic, columns: str | Sequence[str], *, whole: bool = False
+) -> dict[str, pl.Expr]:
+    """Answer the aggregations that a statistic asks of its column or columns, by name.
+
+    Args:
+        statistic: What is learnt.
+        columns: The column; all columns for a `BlockStatistic`.
+        whole: Whether the rows are the whole table, not a chunk.
+    """
+    names = [columns] if isinstance(columns, str) else columns
+    if isinstance(statistic, BlockStatistic):
+        block = [pl.col(name) for name in names]
+        return statistic.whole(block) if whole else statistic.partial(block)
+    column = pl.col(names[0])
+    return statistic.whole(column) if whole else statistic.partial(column)
 
 
 def _aggregate(frame: pl.DataFrame, aggregates: Mapping[str, pl.Expr]) -> dict[str, Any]:
@@ -372,10 +401,13 @@ def _aggregate(frame: pl.DataFrame, aggregates: Mapping[str, pl.Expr]) -> dict[s
 
 
 def _quantiles_of_sorted(
-    ordered: NDArray[np.float64], levels: NDArray[np.float64]
+    ordered: NDArray[np.float64], levels: NDArray[np.float64], *, linear: bool
 ) -> NDArray[np.float64]:
     if not ordered.size:
         return np.full(len(levels), np.nan)
+    if not linear:
+        place = np.ceil(levels * len(ordered)).astype(np.int64) - 1
+        return ordered[np.maximum(place, 0)]
     rank = levels * (len(ordered) - 1)
     low = np.floor(rank).astype(np.int64)
     high = np.minimum(low + 1, len(ordered) - 1)

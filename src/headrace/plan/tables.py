@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -15,6 +16,9 @@ __all__ = ["lookup"]
 
 _COLLECTION = "headrace/tables"
 
+# Saving a function traces it again: the second trace must find the tables of the first.
+_ALIVE: WeakValueDictionary[object, Any] = WeakValueDictionary()
+
 
 def lookup(strings: tf.Tensor, codes: Mapping[str, int], *, unseen: int) -> tf.Tensor:
     """Answer the code of each string, int64 of the same shape.
@@ -25,23 +29,28 @@ def lookup(strings: tf.Tensor, codes: Mapping[str, int], *, unseen: int) -> tf.T
 
     Args:
         strings: Text, any shape.
-        codes: The code of each known word.
+        codes: The code of each known word; at least one word.
         unseen: The code of every other word.
     """
     import tensorflow as tf
 
-    # NumPy's own text type would cut trailing NUL characters; objects keep them.
-    words = np.array([word.encode() for word in codes], dtype=object)
-    numbers = np.fromiter(codes.values(), np.int64, len(codes))
-    with tf.init_scope():
-        filling = tf.lookup.KeyValueTensorInitializer(words, numbers, tf.string, tf.int64)
-        table = tf.lookup.StaticHashTable(filling, unseen)
-    _keep(table)
+    table = _table(codes, unseen)
+    if not tf.executing_eagerly():
+        tf.compat.v1.get_default_graph().add_to_collection(_COLLECTION, table)
     return table.lookup(strings)
 
 
-def _keep(table: Any) -> None:
+def _table(codes: Mapping[str, int], unseen: int) -> Any:
     import tensorflow as tf
 
-    if not tf.executing_eagerly():
-        tf.compat.v1.get_default_graph().add_to_collection(_COLLECTION, table)
+    key = (tuple(codes), tuple(codes.values()), unseen)
+    table = _ALIVE.get(key)
+    if table is None:
+        # NumPy's own text type would cut trailing NUL characters; objects keep them.
+        words = np.array([word.encode() for word in codes], dtype=object)
+        numbers = np.fromiter(codes.values(), np.int64, len(codes))
+        with tf.init_scope():
+            filling = tf.lookup.KeyValueTensorInitializer(words, numbers, tf.string, tf.int64)
+            table = tf.lookup.StaticHashTable(filling, unseen)
+        _ALIVE[key] = table
+    return table

@@ -65,7 +65,7 @@ class DateParts(Operation):
         >>> frame = pl.DataFrame({"day": [datetime(1969, 7, 20, 20, 17)]}).cast(pl.Int64)
         >>> parts = DateParts(["year", "weekday", "hour"])
         >>> parts.names(["day"])
-        ('day.year', 'day.weekday', 'day.hour')
+        ('day_year', 'day_weekday', 'day_hour')
         >>> [frame.select(part).item() for part in parts.polars([pl.col("day")])]
         [1969.0, 7.0, 20.0]
     """
@@ -93,8 +93,8 @@ class DateParts(Operation):
         return tensorflow_parts(block, self.parts)
 
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """Answer `<column>.<part>` for each part and column."""
-        return tuple(f"{column}.{part}" for part in self.parts for column in columns)
+        """Answer `<column>_<part>` for each part and column."""
+        return tuple(f"{column}_{part}" for part in self.parts for column in columns)
 
 
 class Cyclic(Operation):
@@ -110,7 +110,7 @@ class Cyclic(Operation):
         >>> frame = pl.DataFrame({"hour": [6.0]})
         >>> circle = Cyclic([24.0])
         >>> circle.names(["hour"])
-        ('hour.sin', 'hour.cos')
+        ('hour_sin', 'hour_cos')
         >>> [round(frame.select(x).item(), 12) for x in circle.polars([pl.col("hour")])]
         [1.0, 0.0]
     """
@@ -141,8 +141,8 @@ class Cyclic(Operation):
         return tf.concat([tf.sin(angles), tf.cos(angles)], axis=1)
 
     def names(self, columns: Sequence[str]) -> tuple[str, ...]:
-        """Answer `<column>.sin` for each column, then `<column>.cos` for each."""
-        return tuple(f"{column}.{wave}" for wave in ("sin", "cos") for column in columns)
+        """Answer `<column>_sin` for each column, then `<column>_cos` for each."""
+        return tuple(f"{column}_{wave}" for wave in ("sin", "cos") for column in columns)
 
 
 def polars_part(column: pl.Expr, part: str) -> pl.Expr:
@@ -185,8 +185,8 @@ def tensorflow_parts(block: tf.Tensor, parts: Sequence[str]) -> tf.Tensor:
     )
     answer = tf.cast(numbers, tf.float64)
     if "days" in parts:
-        units = np.repeat([float(_DAY) if part == "days" else 1.0 for part in parts], block.shape[1])
-        answer /= tf.constant(units)
+        units = [float(_DAY) if part == "days" else 1.0 for part in parts]
+        answer /= tf.constant(np.repeat(units, block.shape[1]))
     missing = tf.constant(math.nan, tf.float64)
     return tf.where(tf.tile(known, [1, len(parts)]), answer, missing)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import polars as pl
@@ -13,7 +13,7 @@ from headrace.plan.statistic import State, Statistic
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headrace.plan.operation import Operation
+    from headrace.plan.operation import Operation, PlanType
 
 __all__ = ["Made", "Mode", "Varies", "Variety"]
 
@@ -42,6 +42,8 @@ class Varies(Statistic):
         >>> learn(pl.DataFrame({"x": [1.0, float("nan")]}), "x", Varies()).varies
         True
     """
+
+    reads: ClassVar[PlanType] = "mixed"
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
         """Compare the chunk with its first value; Polars holds NaN equal to NaN."""
@@ -129,6 +131,11 @@ class Made(Statistic):
     operation: Operation
     statistic: Statistic
     output: int = 0
+
+    @property
+    def reads(self) -> PlanType:  # type: ignore[override]
+        """The type that the operation takes."""
+        return self.operation.takes
 
     def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
         """Aggregate the made column."""

@@ -193,9 +193,7 @@ class Clip(Transformer):
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         count = len(columns)
         if not learnt:
-            low = -math.inf if self.low is None else self.low
-            high = math.inf if self.high is None else self.high
-            return np.full(count, float(low)), np.full(count, float(high))
+            return _repeated(self.low, -math.inf, count), _repeated(self.high, math.inf, count)
         low, high = learnt[0].T
         if self.iqr is not None:
             width = self.iqr * (high - low)
@@ -244,10 +242,10 @@ class Replace(Transformer):
 
     def select(self, available: Columns) -> tuple[str, ...]:
         """Answer the columns that hold values of the mapping's type."""
-        if self.columns is not None:
-            return super().select(available)
-        own = categories() | kinds("text") if self._words() else numbers() | booleans()
-        return select(own).names(available)
+        chosen: ColumnChoice | None = self.columns
+        if chosen is None:
+            chosen = categories() | kinds("text") if self._words() else numbers() | booleans()
+        return select(chosen).names(available)
 
     def nodes(self, columns: Sequence[ColumnInfo], learnt: Sequence[Any]) -> list[Node]:
         """Answer the replacement."""
@@ -342,6 +340,10 @@ class GroupRare(Transformer):
     def search_space(self) -> Mapping[str, Any]:
         """Answer how often a word must come."""
         return {"min_count": Integer(2, 200, log=True)}
+
+
+def _repeated(edge: float | None, otherwise: float, count: int) -> NDArray[np.float64]:
+    return np.full(count, otherwise if edge is None else edge, dtype=np.float64)
 
 
 def _constant(value: Any) -> str:

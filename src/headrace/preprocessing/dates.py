@@ -141,9 +141,7 @@ class Dates(Transformer):
         values = np.nan_to_num(np.concatenate(fill))
         return [*nodes, Node.of(Fill(values), (*plain, *since, *circular))]
 
-    def _circles(
-        self, parts: Sequence[str], names: Sequence[str]
-    ) -> tuple[list[str], list[float]]:
+    def _circles(self, parts: Sequence[str], names: Sequence[str]) -> tuple[list[str], list[float]]:
         turning = [part for part in parts if self.cyclic and part in _PERIODS]
         made = [(_name(name, part), _PERIODS[part]) for part in turning for name in names]
         return [name for name, _ in made], [period for _, period in made]

@@ -195,7 +195,7 @@ class Hash(Transformer):
         >>> columns = {"job": ColumnInfo("job", "string", "category")}
         >>> frame = pl.DataFrame({"job": ["nurse", "", "baker"]})
         >>> fit_steps(frame, columns, [Hash(100)]).rows["job"].to_list()
-        [44, 0, 51]
+        [84, 0, 85]
     """
 
     home = "transform"

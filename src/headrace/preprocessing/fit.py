@@ -12,13 +12,14 @@ import polars as pl
 
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
-from headrace.plan.statistic import BlockStatistic, Statistic
+from headrace.plan.statistic import BlockStatistic, Statistic, asked
 from headrace.preprocessing.stored import encode_parameters
 from headrace.preprocessing.transformer import PythonTransformer, Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
+    from headrace.plan.operation import PlanType
     from headrace.preprocessing.step import Step
 
 __all__ = ["FittedSteps", "fit_steps"]
@@ -147,8 +148,10 @@ class _Fitting:
     def _finish(self, task: _Task, learnt: Sequence[Any]) -> None:
         step, infos = task.step, task.infos
         self.learnt[task.entry.place] = step.describe(infos, learnt) if infos else "no columns"
+        others = self.columns.keys() - {info.name for info in infos}
         for node in step.nodes(infos, learnt) if infos else ():
-            _check_types(step, node, self.columns)
+            _check_types(step, [self.columns[n] for n in node.inputs], node.operation.takes)
+            _check_names(step, node, others)
             self._add(node)
         for name in step.dropped(infos, learnt) if infos else ():
             self.columns.pop(name)
@@ -188,6 +191,8 @@ class _Task:
             (statistic, [info.name for info in infos])
             for statistic in (self.step.statistics(infos) if infos else ())
         ]
+        for statistic, _ in self.wanted:
+            _check_types(self.step, infos, statistic.reads)
 
     def without_dropped(
         self, columns: Columns, learnt: Sequence[Any]
@@ -254,27 +259,11 @@ def _gather(wish: tuple[Statistic | BlockStatistic, list[str]], answers: Iterato
     return values
 
 
-def _partial(question: _Question) -> dict[str, pl.Expr]:
-    statistic, names = question
-    if isinstance(statistic, BlockStatistic):
-        return statistic.partial([pl.col(name) for name in names])
-    return statistic.partial(pl.col(names[0]))
-
-
 def _whole(rows: pl.DataFrame, questions: Sequence[_Question]) -> list[Any]:
-    asked = [
-        statistic.whole(pl.col(names[0]))
-        if isinstance(statistic, Statistic)
-        else _partial((statistic, names))
-        for statistic, names in questions
-    ]
-    values = _aggregate(rows.lazy(), asked)
+    values = _aggregate(rows.lazy(), [asked(*question, whole=True) for question in questions])
 
     def finish(question: _Question, value: Mapping[str, Any]) -> Any:
-        statistic = question[0]
-        if isinstance(statistic, Statistic):
-            return statistic.finish_whole(value)
-        return statistic.finish(statistic.start(value))
+        return question[0].finish_whole(value)
 
     # Sorting and grouping release the interpreter: the columns are finished side by side.
     with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
@@ -282,10 +271,10 @@ def _whole(rows: pl.DataFrame, questions: Sequence[_Question]) -> list[Any]:
 
 
 def _chunked(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[Any]:
-    asked = [_partial(question) for question in questions]
+    aggregates = [asked(*question) for question in questions]
 
     def states(chunk: pl.DataFrame) -> list[Any]:
-        values = _aggregate(chunk.lazy(), asked)
+        values = _aggregate(chunk.lazy(), aggregates)
         return [q[0].start(value) for q, value in zip(questions, values, strict=True)]
 
     def merge(left: list[Any], right: list[Any]) -> list[Any]:
@@ -308,23 +297,35 @@ def _used(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[str]:
     ]
 
 
-def _aggregate(rows: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:
-    flat = {f"{i}:{name}": e for i, named in enumerate(asked) for name, e in named.items()}
+def _aggregate(rows: pl.LazyFrame, wanted: Sequence[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:
+    flat = {f"{i}:{name}": e for i, named in enumerate(wanted) for name, e in named.items()}
     row = rows.select(**flat).collect()
-    return [{name: row[f"{i}:{name}"][0] for name in named} for i, named in enumerate(asked)]
+    return [{name: row[f"{i}:{name}"][0] for name in named} for i, named in enumerate(wanted)]
 
 
-def _check_types(step: Step, node: Node, columns: Columns) -> None:
-    takes = node.operation.takes
-    wrong = [n for n in node.inputs if takes not in {"mixed", columns[n].type}]
+def _check_types(step: Step, columns: Sequence[ColumnInfo], takes: PlanType) -> None:
+    wrong = [info for info in columns if takes not in {"mixed", info.type}]
     if wrong:
         raise DataError(
             Problem(
-                f"{step!r} needs {takes} columns, but this one holds {columns[name].type}s here",
-                column=name,
+                f"{step!r} needs {takes} columns, but this one holds {info.type}s here",
+                column=info.name,
                 hint="Choose other columns, or move the step before the one that changed it",
             )
-            for name in wrong
+            for info in wrong
+        )
+
+
+def _check_names(step: Step, node: Node, others: Collection[str]) -> None:
+    taken = [name for name in node.outputs if name in others]
+    if taken:
+        raise DataError(
+            Problem(
+                f"{step!r} wants to make a column of this name, but there is one already",
+                column=name,
+                hint="Rename it, or drop it before this step",
+            )
+            for name in taken
         )
 
 
@@ -332,8 +333,8 @@ def _python_state(step: PythonTransformer) -> dict[str, Any]:
     parameters, lost = encode_parameters(step.get_params())
     if lost:
         raise SettingError(
-            f"{step.key()} is given {', '.join(lost)}, which cannot be stored; parameters of a free "
-            "Python step must be plain values"
+            f"{step.key()} is given {', '.join(lost)}, which cannot be stored; parameters of a "
+            "free Python step must be plain values"
         )
     return {"parameters": parameters, "learnt": dict(step.state())}
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from headrace.errors import DataError, Problem, SettingError
+from headrace.errors import SettingError
 from headrace.plan.arithmetic import Fill, Indicate
 from headrace.plan.counts import ValueCounts
 from headrace.plan.plan import ColumnInfo, Node
@@ -136,23 +136,9 @@ class Impute(Transformer):
         return tuple(i.name for i, value in zip(columns, values, strict=True) if _nothing(value))
 
     def after(self, columns: Columns, chosen: Sequence[str]) -> Columns:
-        """Answer the columns with every flag that there may be.
-
-        Raises:
-            DataError: If a column has the name of a flag.
-        """
+        """Answer the columns with every flag that there may be."""
         if not self.flags:
             return columns
-        taken = [name for name in chosen if _flag(name) in columns]
-        if taken:
-            raise DataError(
-                Problem(
-                    f"Impute wants to add the flag {_flag(name)!r}, but a column has this name",
-                    column=name,
-                    hint="Rename it, or use clean.Impute(flags=False)",
-                )
-                for name in taken
-            )
         flags = {_flag(n): ColumnInfo(_flag(n), "number", "boolean") for n in chosen}
         return {**columns, **flags}
 
@@ -160,7 +146,8 @@ class Impute(Transformer):
         """Name the values, how many columns had gaps, and the columns that end here."""
         values, gaps = self._values(columns, learnt), self._gaps(columns, learnt)
         names = [info.name for info in columns]
-        had = f" ({counted(sum(map(bool, gaps)), 'column')} had gaps)"
+        count = sum(map(bool, gaps))
+        had = f" ({counted(count, 'column')} had gaps)" if count else " (no gaps)"
         ended = self.dropped(columns, learnt)
         shown = [(n, v) for n, v in zip(names, values, strict=True) if n not in ended]
         text = paired([n for n, _ in shown], [v for _, v in shown]) + had

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.errors import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Choice", "Integer", "Range", "Real"]
 

@@ -88,13 +88,16 @@ class Step:
     def _arguments(self) -> dict[str, Any]:
         return self.get_params(deep=False)
 
+    def changed(self) -> tuple[str, ...]:
+        """Answer the names of the parameters that are not at their defaults."""
+        found = self._parameters()
+        return tuple(n for n, p in found.items() if not _equal(getattr(self, n), p.default))
+
     def __repr__(self) -> str:
         """Answer the code that would write this step; defaults are left out."""
-        shown = []
-        for name, parameter in self._parameters().items():
-            value = getattr(self, name)
-            if _equal(value, parameter.default):
-                continue
+        shown: list[str] = []
+        for name in self.changed():
+            parameter, value = self._parameters()[name], getattr(self, name)
             positional = parameter.kind is not inspect.Parameter.KEYWORD_ONLY and len(shown) == 0
             first = name == next(iter(self._parameters()))
             shown.append(repr(value) if positional and first else f"{name}={value!r}")

@@ -166,6 +166,7 @@ class _FoldedMap(Operation):
 
     def tensorflow(self, block: tf.Tensor) -> tf.Tensor:
         """Refuse: a graph has no training rows."""
+        del block
         raise SettingError("the out-of-fold means exist on training rows only")
 
 

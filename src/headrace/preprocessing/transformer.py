@@ -56,9 +56,7 @@ class Transformer(Step):
         """Answer the names of the columns that this step acts on."""
         return select(self.columns).names(available)
 
-    def statistics(
-        self, columns: Sequence[ColumnInfo]
-    ) -> Sequence[Statistic | BlockStatistic]:
+    def statistics(self, columns: Sequence[ColumnInfo]) -> Sequence[Statistic | BlockStatistic]:
         """Answer what is learnt from the columns; `learns` by default."""
         del columns
         return self.learns

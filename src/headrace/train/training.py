@@ -325,7 +325,7 @@ def _hold_out(
         return frame, None
     if validation is None or isinstance(validation, (float, Split)):
         rule = validation if isinstance(validation, Split) else Split(share=validation or 0.2)
-        stratify = LABEL if spec.task != "regression" and rule.random else None
+        stratify = LABEL if rule.random and _stratifies(frame, spec) else None
         return split(
             frame,
             share=rule.share,
@@ -338,6 +338,11 @@ def _hold_out(
     labels = label_series(own, spec.name)
     canonical = conform(own.lazy(), rows.schema, ignore=(spec.name,)).collect()
     return frame, canonical.with_columns(labels.alias(LABEL)).filter(present(labels))
+
+
+def _stratifies(frame: pl.DataFrame, spec: TargetSpec) -> bool:
+    """Answer whether enough classes have a row to spare; otherwise any rows are as good."""
+    return spec.task == "regression" or frame.height >= 2 * len(spec.classes)
 
 
 def _with_target(frame: pl.DataFrame, spec: TargetSpec | None, seed: int) -> pl.DataFrame:
@@ -396,4 +401,22 @@ def _raw(rows: _Rows, sample: pl.DataFrame) -> pl.DataFrame:
 def _result(
     steps: _Steps, fitted: FittedSteps, parts: _Parts, model: Any, clock: _Clock, rows: _Rows
 ) -> TrainResult:
-    raise NotImplementedError
+    outputs = fitted.plan.outputs
+    network = model if isinstance(steps.model, Network) else None
+    clusters = model if isinstance(steps.model, KMeans) else None
+    return TrainResult(
+        rows=parts.train.height,
+        validation_rows=0 if parts.validation is None else parts.validation.height,
+        columns=len(rows.schema.columns),
+        numbers=sum(info.type == "number" for info in outputs),
+        categories=sum(info.type == "code" for info in outputs),
+        model=network.architecture if network else "kmeans" if clusters else "",
+        parameters=network.model.count_params() if network else 0,
+        target=parts.spec.name if parts.spec else None,
+        task=parts.spec.task if parts.spec else "clustering" if clusters else None,
+        history=network.history if network else {},
+        best_epoch=network.best_epoch if network else 0,
+        seconds=clock.seconds,
+        learnt=dict(fitted.learnt),
+        notes=(*parts.notes, *(network.notes if network else ())),
+    )

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.visualization.regression import residuals as residuals
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
+    from headrace.visualization.shift import quality as quality
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
 # the import system would put the module in its place.
@@ -42,6 +43,7 @@ _NAMES = {
     "drifted_columns": "shift",
     "importance": "explanation",
     "precision_recall": "classification",
+    "quality": "shift",
     "report": "page",
     "residuals": "regression",
     "roc": "classification",

@@ -21,11 +21,11 @@ class Answered(Protocol):
     """An evaluation result, or plain arrays as `Answers`."""
 
     @property
-    def y_true(self) -> NDArray[Any]:
+    def y_true(self) -> NDArray[Any] | None:
         """(rows,): class index 0, 1, … or the target in its own units."""
 
     @property
-    def output(self) -> NDArray[Any]:
+    def output(self) -> NDArray[Any] | None:
         """Binary: (rows,) or (rows, 1) probability of the last class; else (rows, classes)."""
 
     @property
@@ -57,8 +57,9 @@ def class_scores(result: Answered) -> tuple[NDArray[np.intp], NDArray[np.float64
     """Answer the true class (rows,) and the probability of each class (rows, classes).
 
     Raises:
-        SettingError: The result is of a regression, or the shapes do not fit.
+        SettingError: The result is of a regression, has no rows, or the shapes do not fit.
     """
+    _check_rows(result)
     if not len(result.classes):
         raise SettingError(
             "this picture needs the classes of a classification, received a result without classes"
@@ -84,8 +85,9 @@ def regression_values(result: Answered) -> tuple[NDArray[np.float64], NDArray[np
     """Answer the true and the predicted values, (rows,) each.
 
     Raises:
-        SettingError: The result is of a classification, or the lengths differ.
+        SettingError: The result is of a classification, has no rows, or the lengths differ.
     """
+    _check_rows(result)
     if len(result.classes):
         raise SettingError("this picture needs a regression, received a result with classes")
     y_true = np.asarray(result.y_true, dtype=np.float64).ravel()
@@ -93,3 +95,11 @@ def regression_values(result: Answered) -> tuple[NDArray[np.float64], NDArray[np
     if len(y_true) != len(predicted):
         raise SettingError(f"{len(y_true)} true values for {len(predicted)} predictions")
     return y_true, predicted
+
+
+def _check_rows(result: Answered) -> None:
+    if result.y_true is None or result.output is None or not len(result.y_true):
+        raise SettingError(
+            "this picture needs the rows of an evaluation, received a result without them: "
+            "evaluate again in this session"
+        )

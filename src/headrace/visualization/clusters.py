@@ -36,7 +36,7 @@ def cluster_scatter(
 
     Args:
         points: (rows, columns), at least two columns; a data frame is taken as its values. Or a
-            result that carries `matrix`, `labels` and `centres`.
+            result that carries `matrix`, `labels` and `centres`, perhaps the names as `columns`.
         labels: (rows,) the cluster of each point; -1 means no cluster. Left out for a result.
         centres: (clusters, columns), drawn as crosses.
         columns: The names of the columns, for the axes.
@@ -52,6 +52,7 @@ def cluster_scatter(
         ('x', ['0 · 2 rows', '1 · 1 rows'])
     """
     if labels is None:
+        columns = columns or getattr(points, "columns", None) or None
         points, labels, centres = points.matrix, points.labels, points.centres
     values, of = _checked(points, labels)
     names = list(columns) if columns is not None else _names(points, values.shape[1])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LinearLocator, MaxNLocator
 
 from headrace.errors import SettingError
 from headrace.visualization.style import MUTED, PALETTE, axes, drawn, panels, thin
-from headrace.visualization.text import label, short
+from headrace.visualization.text import day, label, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,8 +29,8 @@ def distributions(result: Any, ax: Axes | None = None, *, most: int = _MOST_COLU
     """Draw one small picture a column: a histogram of numbers, bars of the frequent values.
 
     Args:
-        result: A profile: `columns`, each with `name`, `rows`, `missing`, and either `edges` and
-            `counts` (the bins of numbers and dates) or `values` (value → rows).
+        result: A profile: `columns`, each with `name`, `kind`, `rows`, `missing`, and either
+            `edges` and `counts` (the bins of numbers and dates) or `values` (value → rows).
         ax: The axes to draw on; they become a grid.
         most: How many columns are drawn; a note says how many more there are.
     """
@@ -53,6 +53,9 @@ def _has_shape(column: Any) -> bool:
 def _column(ax: Axes, column: Any) -> None:
     if len(getattr(column, "edges", ())) > 1:
         _densities(ax, np.asarray(column.edges, float), np.asarray(column.counts, float))
+        dated = column.kind == "datetime"
+        ax.xaxis.set_major_locator(LinearLocator(2) if dated else MaxNLocator(3))
+        ax.xaxis.set_major_formatter(day if dated else short)
     else:
         _bars(ax, column.values, int(getattr(column, "other", 0)))
     ax.set_title(label(column.name, longest=22), size=9)
@@ -61,20 +64,24 @@ def _column(ax: Axes, column: Any) -> None:
 
 
 def _densities(ax: Axes, edges: NDArray[np.float64], counts: NDArray[np.float64]) -> None:
-    """Bins of unequal width: the area of a bar is its share of the rows."""
+    """Bins of unequal width are drawn as bins of equal width: as high as they hold rows."""
     thin(ax, grid=None).set_yticks([])
     ax.spines["left"].set_visible(False)
-    ax.xaxis.set_major_locator(MaxNLocator(3))
-    ax.xaxis.set_major_formatter(short)
     ax.tick_params(labelsize=8)
-    widths = np.diff(edges)
-    heights = counts[: len(widths)] / np.where(widths > 0, widths, 1)
-    ax.bar(edges[:-1], heights, widths, align="edge", color=PALETTE[0], alpha=0.85)
-    # The middle 99 % of the rows decide what is in sight.
-    share = np.append(0.0, np.cumsum(counts[: len(widths)])) / max(counts.sum(), 1)
-    low, high = np.interp([0.002, 0.995], share, edges)
-    if high > low:
-        ax.set_xlim(low, high)
+    share = np.append(0.0, np.cumsum(counts)) / max(counts.sum(), 1)
+    even = np.linspace(*_in_sight(edges, share), _BINS + 1)
+    heights = np.diff(np.interp(even, edges, share))
+    ax.stairs(heights, even, fill=True, color=PALETTE[0], alpha=0.85)
+    ax.set_xlim(even[0], even[-1])
+
+
+def _in_sight(edges: NDArray[np.float64], share: NDArray[np.float64]) -> tuple[float, float]:
+    """Leave out the far ends of long tails, which would press the rest together."""
+    if np.diff(share).max() > 0.9:  # one value, more or less: the rest is the tail
+        return float(edges[0]), float(edges[-1])
+    low, high = np.interp([0.05, 0.95], share, edges)
+    reach = high - low
+    return float(max(edges[0], low - reach)), float(min(edges[-1], high + reach))
 
 
 def _bars(ax: Axes, values: dict[str, int], other: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from matplotlib.axes import Axes
 
-from headrace.errors import SettingError
+from headrace.errors import HeadraceError, SettingError
 from headrace.result import Result
 from headrace.visualization.classification import calibration, confusion, precision_recall, roc
 from headrace.visualization.clusters import cluster_scatter, silhouette
@@ -16,6 +16,7 @@ from headrace.visualization.columns import distributions
 from headrace.visualization.curves import training_curves, tuning
 from headrace.visualization.explanation import importance
 from headrace.visualization.markup import (
+    Figure,
     Html,
     Table,
     details,
@@ -30,12 +31,13 @@ from headrace.visualization.markup import (
     text,
 )
 from headrace.visualization.regression import residuals
-from headrace.visualization.shift import drift, drifted_columns
+from headrace.visualization.shift import drift, drifted_columns, quality
+from headrace.visualization.text import day, number
 
 if TYPE_CHECKING:
     Draw = Callable[[Any], Axes]
 
-__all__ = ["Content", "Numbers", "render"]
+__all__ = ["Content", "Numbers", "inner_results", "render"]
 
 Content: TypeAlias = "Result | Axes | Table | Html | str | Mapping[str, Any] | Sequence[Any] | None"
 """A result, a picture, a table, text, a mapping of names to values, or several of these."""
@@ -67,6 +69,8 @@ def render(content: Content, salt: Numbers) -> Html:
     for kind, make in _RENDERERS:
         if isinstance(content, kind):
             return make(content, salt)
+    if hasattr(content, "summary") and hasattr(content, "to_dict"):
+        return _described(content, salt)
     raise SettingError(
         "a section of the report holds results, axes, tables, texts or mappings, "
         f"received {type(content).__name__}"
@@ -76,6 +80,12 @@ def render(content: Content, salt: Numbers) -> Html:
 def _nothing(content: None, salt: Numbers) -> Html:
     del content, salt
     return Html("")
+
+
+def _described(content: Any, salt: Numbers) -> Html:
+    """Anything that describes itself as results do, such as a schema."""
+    del salt
+    return Html("".join([*_tables(content), details("As text", content.summary())]))
 
 
 def _html(content: Html, salt: Numbers) -> Html:
@@ -109,16 +119,16 @@ def _mapping(content: Mapping[str, Any], salt: Numbers) -> Html:
 
 
 def _result(result: Result, salt: Numbers) -> Html:
-    inner = _inner_results(result)
-    drawn = [figure(draw(result), salt=salt()) for draw in _draws(result, inner)]
+    inner = inner_results(result)
+    drawn = [figure(ax, salt=salt()) for ax in _pictures(result, own=not inner)]
     parts = [_decision(result), *_tables(result), _notes(result), pictures(drawn)]
     for name, part in inner.items():
         parts += [Html(f"<h3>{text(name.replace('_', ' ').capitalize())}</h3>"), render(part, salt)]
     return Html("".join([*parts, details("As text", result.summary())]))
 
 
-def _inner_results(result: Any) -> dict[str, Result]:
-    """The results that a result is made of, such as the drift report of a maintenance."""
+def inner_results(result: Any) -> dict[str, Result]:
+    """Answer the results that a result is made of, such as the drift report of a maintenance."""
     if not is_dataclass(result):
         return {}
     values = {field.name: getattr(result, field.name) for field in fields(result)}
@@ -152,13 +162,19 @@ _RENDERERS: tuple[tuple[type, Callable[[Any, Numbers], Html]], ...] = (
 # -- pictures --------------------------------------------------------------------------------------
 
 
-def _draws(result: Any, inner: Mapping[str, Result]) -> list[Draw]:
+def _pictures(result: Any, *, own: bool) -> list[Axes]:
     """The pictures that a result has the figures for; its own when none of ours fits.
 
-    A result that is made of results leaves the pictures to them.
+    A result that is made of results leaves the pictures to them, and one that says that there is
+    nothing to draw has none.
     """
-    found = [draw for fits, draws in _PICTURES if fits(result) for draw in draws]
-    return found or ([] if inner else [lambda shown: shown.plot()])
+    found = [draw(result) for fits, draws in _PICTURES if fits(result) for draw in draws]
+    if found or not own:
+        return found
+    try:
+        return [result.plot()]
+    except HeadraceError:
+        return []
 
 
 def _has(name: str) -> Callable[[Any], bool]:
@@ -167,6 +183,10 @@ def _has(name: str) -> Callable[[Any], bool]:
         return value is not None and (not isinstance(value, Sized) or len(value) > 0)
 
     return fits
+
+
+def _has_plane(result: Any) -> bool:
+    return _has("matrix")(result) and result.matrix.shape[1] > 1
 
 
 def _classifies(result: Any) -> bool:
@@ -196,11 +216,12 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
-    (_has("matrix"), (cluster_scatter,)),
+    (_has_plane, (cluster_scatter,)),
     (_has("silhouettes"), (silhouette,)),
     (_columns_have("edges"), (distributions,)),
     (_columns_have("alarm"), (drift,)),
     (_any_alarm, (drifted_columns,)),
+    (_has("findings"), (quality,)),
 )
 
 
@@ -210,7 +231,9 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
 def _tables(result: Any) -> Iterator[Html]:
     """The tables that a result has the figures for; its plain figures when none of ours fits."""
     found = [table(make(result)) for fits, make in _TABLES if fits(result)]
-    yield from found or [_plain_figures(result)]
+    if not found or _has("history")(result):
+        yield _plain_figures(result)
+    yield from found
 
 
 def _metrics(result: Any) -> Table:
@@ -225,14 +248,23 @@ def _metrics(result: Any) -> Table:
     return Table(("metric", "value", "low", "high", "from 0 to 1", ""), rows)
 
 
-def _comparisons(result: Any) -> Table:
+def _comparisons(comparisons: Mapping[str, Any]) -> Table:
     rows = []
-    for name, one in result.comparisons.items():
+    for name, one in comparisons.items():
         ends = (one.value, one.reference, one.difference, one.low, one.high)
         figures = rounded(*ends, width=one.high - one.low)
         rows.append((name, one.metric, *figures, pill(one.verdict)))
     names = ("compared with", "metric", "this", "other", "difference", "low", "high", "verdict")
     return Table(names, rows)
+
+
+def _verdict(found: Any, who: str) -> Table:
+    return Table((who, "in figures"), [(pill(found.verdict), found.summary())])
+
+
+def _settings(result: Any) -> Table:
+    rows = [(name, str(value)) for name, value in result.parameters.items()]
+    return Table(("best settings", "value"), rows)
 
 
 def _clusters(result: Any) -> Table:
@@ -249,18 +281,34 @@ def _stability(result: Any) -> Table:
     return Table(names, result.stability.table(), caption="over several trainings")
 
 
+def _learnt(result: Any) -> Table:
+    return Table(("step", "what it learnt"), list(result.learnt.items()))
+
+
+def _findings(result: Any) -> Table:
+    rows = [(pill(one.severity), one.column, one.words, one.count) for one in result.findings]
+    return Table(("", "column", "what is wrong", "rows"), rows)
+
+
 def _profile(result: Any) -> Table:
     rows = [
         (
             column.name,
             column.kind,
-            f"{column.missing / column.rows:.1%}" if column.rows else None,
-            getattr(column, "distinct", None),
-            *(getattr(column, name, None) for name in ("minimum", "mean", "maximum")),
+            Figure(f"{column.missing / column.rows:.1%}") if column.rows else None,
+            column.distinct,
+            *(_moment(column, figure) for figure in ("minimum", "mean", "maximum")),
         )
         for column in result.columns
     ]
     return Table(("column", "kind", "missing", "distinct", "minimum", "mean", "maximum"), rows)
+
+
+def _moment(column: Any, name: str) -> Figure | None:
+    value = getattr(column, name, None)
+    if value is None:
+        return None
+    return Figure(day(value) if column.kind == "datetime" else number(value))
 
 
 def _schema(result: Any) -> Table:
@@ -278,16 +326,22 @@ def _plain_figures(result: Any) -> Html:
     values = {
         name.replace("_", " "): value
         for name, value in result.to_dict().items()
-        if isinstance(value, str | int | float)
+        if isinstance(value, str | int | float) and value != ""
     }
     return plain(values) if values else Html("")
 
 
 _TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
     (_has("metrics"), _metrics),
-    (_has("comparisons"), _comparisons),
+    (_has("comparisons"), lambda result: _comparisons(result.comparisons)),
+    (_has("comparison"), lambda result: _comparisons({"the settings before": result.comparison})),
+    (_has("challenger"), lambda result: _verdict(result.challenger, "challenger")),
+    (_has("previous"), lambda result: _verdict(result.previous, "champion")),
+    (lambda result: _has("trials")(result) and _has("parameters")(result), _settings),
     (_has("stability"), _stability),
-    (_has("sizes"), _clusters),
+    (_has("inertia"), _clusters),
+    (_has("learnt"), _learnt),
+    (_has("findings"), _findings),
     (_columns_have("edges"), _profile),
     (_columns_have("reason"), _schema),
     (_any_alarm, _alarms),

@@ -35,7 +35,7 @@ __all__ = [
 _WIDE_INCHES = 7.0
 _PILLS = {
     **dict.fromkeys(("better", "keep", "promote", "passed"), "good"),
-    **dict.fromkeys(("worse", "rollback", "failed"), "bad"),
+    **dict.fromkeys(("worse", "rollback", "failed", "error"), "bad"),
 }
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from headrace.deploy.files import write_file
 from headrace.visualization.content import Content, Numbers, render
+from headrace.visualization.headline import headline
 from headrace.visualization.markup import facts as cards
 from headrace.visualization.text import browser_fonts
 
@@ -39,7 +40,7 @@ _PAGE = """<!doctype html>
 <style>
 {css}</style>
 </head>
-<body>
+<body{bare}>
 <header><div><p class="kind">headrace report</p><h1>{title}</h1><p>{about}</p></div></header>
 <div class="layout">
 {facts}
@@ -72,7 +73,8 @@ def report(
             mapping of names to values, or a list of these.
         title: The title of the page.
         about: A sentence under the title.
-        facts: The figures on top: name → value, or (value, remark).
+        facts: The figures on top: name → value, or (value, remark). None takes them from the
+            results.
         written: When it was written; now if not given.
 
     Returns:
@@ -93,12 +95,14 @@ def report(
             for heading, content in shown.items()
         ]
     links = [f'<li><a href="#{name}">{html.escape(head)}</a></li>' for head, name in names.items()]
+    top = headline(sections) if facts is None else facts
     moment = (written or datetime.now(UTC)).astimezone(UTC)
     return _PAGE.format(
         title=html.escape(title),
         about=html.escape(about),
         css=files("headrace.visualization").joinpath("report.css").read_text(encoding="utf-8"),
-        facts=cards(facts or {}),
+        bare="" if top else ' class="bare"',
+        facts=cards(top),
         links="".join(links),
         sections="\n".join(parts),
         written=f"Written {moment:%Y-%m-%d %H:%M} UTC",

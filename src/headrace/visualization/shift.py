@@ -1,4 +1,4 @@
-"""Pictures of drift: how far the columns of new rows are from the rows that the model learnt."""
+"""Pictures of new rows: how far they are from those that the model learnt, what is wrong."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import numpy as np
 
 from headrace.errors import SettingError
 from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, drawn, panels, thin
-from headrace.visualization.text import label, number
+from headrace.visualization.text import day, label, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["drift", "drifted_columns"]
+__all__ = ["drift", "drifted_columns", "quality"]
 
 _MOST_COLUMNS = 25
 _MOST_PANELS = 6
@@ -96,7 +96,8 @@ def _binned(ax: Axes, column: Any) -> None:
     ax.stairs(column.reference, edges, color=MUTED, linewidth=1.5, label="reference")
     ax.stairs(column.current, edges, color=PALETTE[1], linewidth=1.8, label="new rows")
     marked = np.unique(np.linspace(0, len(column.cells) - 1, 4).round().astype(int))
-    ax.set_xticks(marked, [number(float(column.cells[n])) for n in marked])
+    written = day if getattr(column, "kind", "number") == "datetime" else number
+    ax.set_xticks(marked, [written(float(column.cells[n])) for n in marked])
     ax.set_ylim(bottom=0)
     ax.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
 
@@ -110,3 +111,32 @@ def _valued(ax: Axes, column: Any) -> None:
     ax.set_yticks(places, [label(column.cells[n], longest=14) for n in frequent])
     ax.invert_yaxis()
     ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+
+
+@drawn
+def quality(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw the share of the new rows that each finding is about, the worst findings on top.
+
+    Args:
+        result: A quality report: `rows` and `findings`, each with `severity` ("error", "warning"
+            or "note"), `column`, `fault` and `count`.
+        ax: The axes to draw on.
+    """
+    colours = {"error": PALETTE[1], "warning": PALETTE[4], "note": FAINT}
+    found = result.findings[:_MOST_COLUMNS]
+    ax = thin(axes(ax, height=0.27 * len(found) + 1.3), grid="x")
+    for place, one in enumerate(found):
+        share = one.count / max(result.rows, 1)
+        ax.hlines(place, 0, share, color=colours[one.severity], linewidth=2)
+        ax.scatter(share, place, color=colours[one.severity], s=42, zorder=3)
+    names = [label(f"{one.column or 'rows'}: {one.fault}", longest=36) for one in found]
+    ax.set_yticks(range(len(found)), names)
+    ax.invert_yaxis()
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+    ax.set_xlim(0, 1.04)
+    ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    ax.set(title="Quality", xlabel="share of the new rows")
+    note = f"{len(result.findings)} findings" if found else "nothing is wrong"
+    ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
+    return ax

@@ -7,12 +7,13 @@ from contextvars import ContextVar
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 from matplotlib import font_manager
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-__all__ = ["browser_fonts", "count", "families", "label", "number", "short"]
+__all__ = ["browser_fonts", "count", "day", "families", "label", "number", "short"]
 
 # DejaVu Sans comes with matplotlib. The others cover Chinese, Japanese and Korean where installed.
 _WANTED = (
@@ -85,6 +86,17 @@ def short(value: float, position: object = None) -> str:
     scales = ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
     unit, name = next(((unit, name) for least, unit, name in scales if size >= least), (1.0, ""))
     return f"{'−' if value < 0 else ''}{size / unit:.4g}{name}"
+
+
+def day(value: float, position: object = None) -> str:
+    """Answer the day of microseconds since 1970, UTC; it can be the formatter of an axis.
+
+    Example:
+        >>> day(0), day(-86_400_000_000)
+        ('1970-01-01', '1969-12-31')
+    """
+    del position
+    return str(np.datetime64(round(value), "us").astype("datetime64[D]"))
 
 
 def count(rows: int, what: str = "rows") -> str:

@@ -5,44 +5,35 @@ from __future__ import annotations
 import inspect
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.errors import SettingError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     import keras
     from numpy.typing import NDArray
 
-    from headrace.model.features import Features, FeatureSpec
+    from headrace.model.features import Features
     from headrace.model.target import TargetSpec
 
 __all__ = ["Architecture", "Build", "Start", "architecture", "architecture_names", "register"]
 
 
-class Build(Protocol):
-    """Makes a model for the features and the target; the settings are keyword-only arguments.
+Build: TypeAlias = "Callable[..., keras.Model]"
+"""`build(features: FeatureSpec, target: TargetSpec, *, setting=default, …) -> keras.Model`.
 
-    The model takes a dict with the inputs `numbers` (rows, numbers) float32 and `categories`
-    (rows, categories) int32, without those that have no columns, and answers (rows, outputs) as
-    `TargetSpec` describes it. The same arguments must give the same layers: a release keeps only
-    them and the weights.
-    """
+The model takes a dict with the inputs `numbers` (rows, numbers) float32 and `categories`
+(rows, categories) int32, without those that have no columns, and answers (rows, outputs) as
+`TargetSpec` describes it. The same arguments must give the same layers, since a release keeps
+only them and the weights; so settings must be values that JSON can hold.
+"""
 
-    def __call__(
-        self, features: FeatureSpec, target: TargetSpec, **settings: Any
-    ) -> keras.Model:
-        """Answer the model, not compiled."""
-
-
-class Start(Protocol):
-    """Sets what a new model takes from the training rows before its first step."""
-
-    def __call__(
-        self, model: keras.Model, features: Features, target: NDArray[Any], spec: TargetSpec
-    ) -> None:
-        """Change weights of the model in place; no chance but seeded chance."""
+Start: TypeAlias = "Callable[[keras.Model, Features, NDArray[Any], TargetSpec], None]"
+"""`start(model, features, target, spec)` sets in place what a new model takes from the training
+rows before its first step, such as edges of bins.
+"""
 
 
 @dataclass(frozen=True)
@@ -96,8 +87,7 @@ def register(name: str, build: Build, *, start: Start | None = None) -> Architec
 
     Args:
         name: How it is called.
-        build: `build(features, target, *, setting=default, …)`; see `Build`. All settings must
-            be values that JSON can hold.
+        build: Makes the model; see `Build`.
         start: Sets what a new model takes from the training rows; see `Start`.
 
     Raises:

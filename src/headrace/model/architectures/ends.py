@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 
 from headrace.errors import SettingError, nearest
 from headrace.model.bins import find_edges
@@ -26,7 +25,7 @@ EMBEDDINGS = ("piecewise",)
 """The embeddings of numbers that have a name; None stands for the numbers as they are."""
 
 _MOST_ONE_HOT = 64
-"""Category columns with more codes are embedded: a column of zeros and ones a code costs too much."""
+"""Category columns with more codes are embedded: zeros and ones would cost too much."""
 
 _CATEGORY_WIDTH = 16
 _ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
@@ -109,7 +108,7 @@ def _categories(codes: Any, cardinalities: tuple[int, ...]) -> list[tuple[Any, l
         parts.append((layer(codes), sizes))
     if large:
         sizes = [cardinalities[place] for place in large]
-        table = CategoryEmbedding(sizes, _CATEGORY_WIDTH, columns=large, name="categories_embedding")
+        table = CategoryEmbedding(sizes, _CATEGORY_WIDTH, columns=large, name="vectors")
         parts.append((table(codes), [_CATEGORY_WIDTH] * len(large)))
     return parts
 

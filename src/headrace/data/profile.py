@@ -1,0 +1,345 @@
+"""The profile of a table: what each column holds, as a release's reference and for people."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.data.bins import inner_edges, outer_edges
+from headrace.data.grammar import TIME_RANGE, time_text
+from headrace.data.scan import collect, in_memory
+from headrace.data.schema import KINDS, MISSING_TIME
+from headrace.errors import DataError, Problem, SettingError
+from headrace.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+
+    from headrace.data.schema import Column, Kind, Schema
+
+__all__ = ["ColumnProfile", "Profile", "profile"]
+
+_SAMPLE_ROWS = 100_000
+_EXACT_ROWS = 1_000_000
+_VALUES = 200
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """What one column holds.
+
+    Numbers, truth values (0 and 1) and dates (microseconds since 1970 UTC) have moments and bins,
+    categories have their values; texts and ids have neither.
+
+    Attributes:
+        name: The column.
+        kind: Its kind.
+        rows: All rows.
+        missing: Rows without a value.
+        distinct: Different values, estimated within some percent for numbers, dates, texts and ids
+            of large tables.
+        mean: Of the present values; None when there are none.
+        variance: Mean squared distance from the mean.
+        minimum: The smallest value.
+        maximum: The largest.
+        edges: Strictly increasing edges of up to 20 bins (21 edges).
+        counts: Rows in each bin; a bin holds its upper edge and not its lower one, save that the
+            first bin holds both.
+        values: The rows of the most frequent values of a category, at most 200, most frequent first.
+        other: Rows with a value that `values` does not list.
+    """
+
+    name: str
+    kind: Kind
+    rows: int
+    missing: int
+    distinct: int
+    mean: float | None = None
+    variance: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    edges: tuple[float, ...] = ()
+    counts: tuple[int, ...] = ()
+    values: dict[str, int] = field(default_factory=dict)
+    other: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the column's figures as plain values."""
+        return asdict(self) | {"edges": list(self.edges), "counts": list(self.counts)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ColumnProfile:
+        """Make the column profile that `to_dict` described.
+
+        Raises:
+            SettingError: The description is not one of a column profile.
+        """
+        known = {entry.name for entry in fields(cls)}
+        if not {"name", "kind", "rows", "missing", "distinct"} <= set(values) <= known:
+            raise SettingError(f"a column profile has {sorted(known)}, received {sorted(values)}")
+        if values["kind"] not in KINDS:
+            raise SettingError(f"column {values['name']!r}: there is no kind {values['kind']!r}")
+        listed = {key: tuple(values.get(key, ())) for key in ("edges", "counts")}
+        return cls(**{**values, **listed, "values": dict(values.get("values", {}))})
+
+
+@dataclass(frozen=True)
+class Profile(Result):
+    """What a table holds, column by column.
+
+    Attributes:
+        rows: How many rows it has.
+        columns: One profile for each column, in the schema's order.
+
+    Example:
+        >>> import polars as pl
+        >>> from headrace.data.schema import Column, Schema
+        >>> schema = Schema((Column("age", "number"), Column("city", "category")))
+        >>> table = pl.LazyFrame({"age": [39.0, 50.0], "city": ["Oslo", ""]})
+        >>> print(profile(table, schema).summary())
+        2 rows, 2 columns
+        column  kind      missing  distinct  values
+        age     number       0.0%         2  39 to 50, mean 44.5, sd 5.5
+        city    category    50.0%         1  'Oslo' 100.0%
+    """
+
+    rows: int
+    columns: tuple[ColumnProfile, ...]
+
+    def __getitem__(self, name: str) -> ColumnProfile:
+        """Answer one column's profile."""
+        found = next((column for column in self.columns if column.name == name), None)
+        if found is None:
+            raise DataError([Problem("the profile has no such column", column=name)])
+        return found
+
+    def summary(self) -> str:
+        """Answer a table: each column, its gaps, its different values, and what they are like."""
+        head = ("column", "kind", "missing", "distinct", "values")
+        rows = [head, *(_summary_row(column) for column in self.columns)]
+        wide = [max(len(row[i]) for row in rows) for i in range(4)]
+        lines = [
+            f"{name:<{wide[0]}}  {kind:<{wide[1]}}  {gaps:>{wide[2]}}  {count:>{wide[3]}}  {what}"
+            for name, kind, gaps, count, what in rows
+        ]
+        title = f"{self.rows:,} rows, {len(self.columns):,} columns"
+        return "\n".join(line.rstrip() for line in (title, *lines))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the profile as plain values that JSON can hold."""
+        return {"rows": self.rows, "columns": [column.to_dict() for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Profile:
+        """Make the profile that `to_dict` described.
+
+        Raises:
+            SettingError: The description is not one of a profile.
+
+        Example:
+            >>> empty = Profile(rows=0, columns=())
+            >>> Profile.from_dict(empty.to_dict()) == empty
+            True
+        """
+        if set(values) != {"rows", "columns"}:
+            raise SettingError(f"a profile has rows and columns, received {sorted(values)}")
+        columns = tuple(ColumnProfile.from_dict(column) for column in values["columns"])
+        return cls(rows=int(values["rows"]), columns=columns)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the distribution of each column.
+
+        Args:
+            ax: The axes to draw on; a new figure when none is given.
+        """
+        from headrace.visualization import distributions
+
+        return distributions(self, ax)
+
+
+def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
+    """Profile a canonical table in one scan, after a sample that finds the bins.
+
+    Bin edges come from at most 100,000 rows spread over the table; the counts are of all rows.
+
+    Args:
+        frame: The table, as `conform` answers it.
+        schema: Its schema.
+
+    Raises:
+        DataError: The table has no rows.
+
+    Example:
+        >>> import polars as pl
+        >>> from headrace.data.schema import Column, Schema
+        >>> table = pl.LazyFrame({"age": [39.0, 50.0, float("nan")]})
+        >>> column = profile(table, Schema((Column("age", "number"),)))["age"]
+        >>> column.missing, column.mean, column.edges, column.counts
+        (1, 44.5, (39.0, 44.5, 50.0), (1, 1))
+    """
+    measured = [column for column in schema if column.type != "string"]
+    sample = _sample(frame, measured)
+    inner = {column.name: inner_edges(_present(sample, column)) for column in measured}
+    exact = in_memory(frame) and collect(frame.select(pl.len())).item() <= _EXACT_ROWS
+    queries: list[pl.Expr] = [pl.len().alias("rows")]
+    for i, column in enumerate(schema):
+        for label, fact in _queries(column, inner.get(column.name, []), exact=exact).items():
+            queries.append(fact.alias(f"{i} {label}"))
+    found = collect(frame.select(queries), streaming=not in_memory(frame)).row(0, named=True)
+    rows = found["rows"]
+    if not rows:
+        raise DataError([Problem("the table is empty: it has no rows")])
+    columns = (
+        _column_profile(column, rows, _facts(found, i), inner.get(column.name, []))
+        for i, column in enumerate(schema)
+    )
+    return Profile(rows=rows, columns=tuple(columns))
+
+
+def _sample(frame: pl.LazyFrame, columns: list[Column]) -> pl.DataFrame:
+    """Answer rows spread over the whole table; the same ones each time."""
+    wanted = frame.select(column.name for column in columns)
+    if not columns:
+        return pl.DataFrame()
+    if in_memory(frame):
+        rows = collect(frame.select(pl.len())).item()
+        return collect(wanted.gather_every(max(1, -(-rows // _SAMPLE_ROWS))))
+    place = "__row__" + "_" * max(len(column.name) for column in columns)
+    spread = wanted.with_row_index(place).with_columns(pl.col(place).hash(seed=0))
+    return collect(spread.bottom_k(_SAMPLE_ROWS, by=place).drop(place), streaming=True)
+
+
+def _present(sample: pl.DataFrame, column: Column) -> np.ndarray:
+    values = sample[column.name].to_numpy()
+    if column.type == "time":
+        return values[values != MISSING_TIME].astype(np.float64)
+    return values[np.isfinite(values)]
+
+
+def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl.Expr]:
+    """Answer what to count of one column; every entry becomes a fact of this name."""
+    raw = pl.col(column.name)
+    if column.type == "string":
+        held = raw.filter(raw != "")
+        if column.kind == "category":
+            return {"present": held.len(), "values": held.value_counts().implode()}
+        return {"present": held.len(), "distinct": _distinct(held, exact=exact)}
+    known = raw.replace(MISSING_TIME, None) if column.type == "time" else raw.fill_nan(None)
+    held = known.cast(pl.Float64)
+    queries = {
+        "present": held.count(),
+        "distinct": _distinct(known.drop_nulls(), exact=exact),
+        "mean": held.mean(),
+        "variance": held.var(ddof=0),
+        "low": held.min(),
+        "high": held.max(),
+    }
+    return queries | {f"up to {j}": (held <= edge).sum() for j, edge in enumerate(inner)}
+
+
+def _distinct(held: pl.Expr, *, exact: bool) -> pl.Expr:
+    return held.n_unique() if exact else held.approx_n_unique()
+
+
+def _facts(found: Mapping[str, Any], i: int) -> dict[str, Any]:
+    start = f"{i} "
+    return {key.removeprefix(start): fact for key, fact in found.items() if key.startswith(start)}
+
+
+def _column_profile(
+    column: Column, rows: int, facts: dict[str, Any], inner: list[float]
+) -> ColumnProfile:
+    present = facts["present"]
+    if column.kind == "category":
+        return _category(column, rows, present, facts["values"])
+    if column.type == "string" or not present:
+        distinct = facts["distinct"] if present else 0
+        return ColumnProfile(
+            column.name, column.kind, rows, rows - present, distinct, other=present
+        )
+    low, high = facts["low"], facts["high"]
+    edges = outer_edges(inner, low, high)
+    below = [facts[f"up to {j}"] for j, edge in enumerate(inner) if edge in edges[1:-1]]
+    counts = np.diff([0, *below, present]).tolist()
+    return ColumnProfile(
+        name=column.name,
+        kind=column.kind,
+        rows=rows,
+        missing=rows - present,
+        distinct=facts["distinct"],
+        mean=_finite(facts["mean"]),
+        variance=_finite(facts["variance"]),
+        minimum=low,
+        maximum=high,
+        edges=edges,
+        counts=tuple(counts),
+    )
+
+
+def _category(
+    column: Column, rows: int, present: int, counted: list[dict[str, Any]]
+) -> ColumnProfile:
+    pairs = [tuple(entry.values()) for entry in counted]
+    ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:_VALUES]
+    values = dict(ordered)
+    return ColumnProfile(
+        name=column.name,
+        kind=column.kind,
+        rows=rows,
+        missing=rows - present,
+        distinct=len(pairs),
+        values=values,
+        other=present - sum(values.values()),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+# ---------------------------------------------------------------- for people
+
+
+def _summary_row(column: ColumnProfile) -> tuple[str, str, str, str, str]:
+    name = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in column.name)
+    gaps = f"{column.missing / column.rows:.1%}" if column.rows else "-"
+    return name, column.kind, gaps, f"{column.distinct:,}", _described(column)
+
+
+def _described(column: ColumnProfile) -> str:
+    present = column.rows - column.missing
+    if not present:
+        return "no value"
+    if column.values:
+        top = list(column.values.items())[:3]
+        return ", ".join(f"{_short(value)} {rows / present:.1%}" for value, rows in top)
+    if column.minimum is None or column.maximum is None:
+        return ""
+    if column.kind == "boolean":
+        return f"true {column.mean or 0.0:.1%}"
+    if column.kind == "datetime":
+        return f"{_moment(column.minimum)} to {_moment(column.maximum)}"
+    spread = "" if column.variance is None else f", sd {math.sqrt(column.variance):.4g}"
+    mean = "" if column.mean is None else f", mean {column.mean:.4g}"
+    return f"{_figure(column.minimum)} to {_figure(column.maximum)}{mean}{spread}"
+
+
+def _short(value: str, width: int = 24) -> str:
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _figure(value: float) -> str:
+    """Write whole numbers in full and others to six digits."""
+    return str(int(value)) if value.is_integer() and abs(value) < 1e12 else f"{value:.6g}"
+
+
+def _moment(microseconds: float) -> str:
+    inside = min(max(round(microseconds), TIME_RANGE[0]), TIME_RANGE[1])
+    return time_text(inside, zoned=False).replace("T", " ").removesuffix(" 00:00:00")

@@ -1,0 +1,1 @@
+"""Can it be better: search spaces, a study that survives being stopped, and its result."""

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import math
+import warnings
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from types import NoneType
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from headrace.data.conform import conform, to_blocks
+from headrace.data.objects import column_of
+from headrace.data.rows import RowDoor
+from headrace.data.schema import KINDS, MISSING_TIME, Column, Schema, UnknownColumnWarning
+from headrace.data.source import read
+from headrace.errors import DataError, SettingError
+
+NUMBERS = [
+    "0", "1", "-1", "+5", "007", "1.5", "1.", ".5", "-.5e-3", "1e5", "1E+05", "1e400", "-1e400", "1e-400",
+    "inf", "-inf", "nan", "NaN", "Infinity", "1_000", "1,5", "0x10", "１２", "٣", "e5", "1e", ".", "-",
+    " 2.5", "2.5 ", "\t2\n", "\u00a02", "--5", "5f", "9007199254740993", "123456789012345678901234567890",
+    "true", "True", "1.0", "0.0", "yes", "NO", "t", "F",
+]  # fmt: skip
+DATES = [
+    "2024-01-31", "2024-02-30", "2024-02-29", "2023-02-29", "1900-02-29", "2000-02-29", "0001-01-01",
+    "0000-01-01", "9999-12-31T23:59:59.999999", "2024-01-31T12:00", "2024-01-31 12:00:01", "2024-01-31t12:00:01z",
+    "2024-01-31T12:00:01.5", "2024-01-31T12:00:01,123456789", "2024-01-31T12:00:01Z", "2024-01-31T12:00:01 UTC",
+    "2024-01-31T12:00:01+02:00", "2024-01-31T12:00:01-0530", "2024-01-31T12:00:01+02", "2024-01-31T24:00:00",
+    "2024-01-31T23:60:00", "2024-01-31T23:59:60", "2024-01-31T23:59:59+24:00", "0001-01-01T00:00:00+01:00",
+    "1969-12-31T23:59:59.000001", "2024-1-31", "31/01/2024", "1/2/2024", "20240131", "2024-01-31+02:00",
+    " 2024-01-31 ", "2024-01-31T12", "12024-01-31", "-2024-01-31", "2024-01-31T12:00:00.", "２０２４-01-31",
+    "01/02/24", "31/12/68 11:59 pm", "1706745600", "1.5", "Jan 31, 2024",
+]  # fmt: skip
+TEXTS = ["", " ", "a", "?", "NA", " NA", "Ärger", "东京", "a\nb", "a\x00b", "é", "e\u0301", "ﬃ", "😀", "'", '"']
+FLOATS = [
+    0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1.25e-5, 1e-4, 1e16, 1e22, 2.0**53, 2.0**63, 1e38, 1e39, 1.7e308, 5e-324,
+    -999.0, 123456.789, 20240131.0, 1706745600.0, math.nan, math.inf, -math.inf, 1e15 + 0.5,
+]  # fmt: skip
+INTEGERS = [0, 1, -1, -999, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64, 2**100, 20240131, 10**12]
+
+texts = st.sampled_from([*NUMBERS, *DATES, *TEXTS]) | st.text(
+    st.characters(exclude_categories=("Cs",)), max_size=12
+)
+floats = st.sampled_from(FLOATS) | st.floats()
+integers = st.sampled_from(INTEGERS) | st.integers(-(2**126), 2**126)
+zones = st.sampled_from([None, UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=5, minutes=30))])
+instants = st.datetimes(timezones=zones) | st.sampled_from(
+    [datetime(1969, 12, 31, 23, 59, 59, 1), datetime(1, 1, 1, tzinfo=UTC), datetime(2024, 1, 31, tzinfo=UTC)]
+)
+naive = st.datetimes()
+spans = st.timedeltas(timedelta(days=-(10**5)), timedelta(days=10**5))
+decimals = st.decimals(-(10**12), 10**12, places=4) | st.sampled_from([Decimal(1), Decimal("1.50"), Decimal("-0.00")])
+
+# Values of one type to a column, as they would come from one source; and a mixture.
+COLUMNS: dict[str, st.SearchStrategy[Any]] = {
+    "text": texts,
+    "float": floats,
+    "integer": integers,
+    "boolean": st.booleans(),
+    "day": st.dates(),
+    "instant": instants,
+    "naive": naive,
+    "span": spans,
+    "clock": st.times(),
+    "decimal": decimals,
+    "mixture": st.one_of(texts, integers, st.dates(), st.floats(allow_infinity=False)),
+}
+FORMATS = [None, "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d/%m/%y %I:%M %p", "%b %d, %Y", "unix s", "unix ms", "unix ns"]
+MISSING = [(), ("?", "NA"), ("-999", "NaN"), (" NA", "2024-01-31", "1.0"), ("inf", "true")]
+
+
+@st.composite
+def columns(draw: st.DrawFn) -> Column:
+    kind = draw(st.sampled_from(KINDS))
+    words = kind == "boolean" and draw(st.booleans())
+    return Column(
+        "x",
+        kind,
+        missing=draw(st.sampled_from(MISSING)),
+        true=("yes", "ja") if words else (),
+        false=("NO", "nein") if words else (),
+        format=draw(st.sampled_from(FORMATS)) if kind == "datetime" else None,
+    )
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> list[Any]:
+    strategy = COLUMNS[draw(st.sampled_from(sorted(COLUMNS)))]
+    return draw(st.lists(strategy | st.none(), min_size=1, max_size=6))
+
+
+def by_frame(values: list[Any], schema: Schema) -> Any:
+    try:
+        return to_blocks(conform(read({"x": values}), schema).collect(), schema)
+    except DataError as error:
+        return {problem.row for problem in error.problems}
+
+
+def by_rows(values: list[Any], schema: Schema) -> Any:
+    try:
+        return RowDoor(schema)([{"x": value} for value in values])
+    except DataError as error:
+        return {problem.row for problem in error.problems}
+
+
+def is_mixture(values: list[Any]) -> bool:
+    texts = {type(value) for value in values} <= {str, NoneType}
+    return column_of("x", values).dtype == pl.String and not texts
+
+
+def assert_doors_agree(values: list[Any], column: Column) -> None:
+    """Both doors answer the same blocks, or both refuse, and name the same rows."""
+    schema = Schema((column,))
+    frame, rows = by_frame(values, schema), by_rows(values, schema)
+    if isinstance(frame, set) and column.format and is_mixture(values):
+        return  # dates among text of another format: as a table's column they are ISO text
+    if isinstance(frame, set) or isinstance(rows, set):
+        assert isinstance(frame, set), f"only the row door refuses: {rows} of {values}, frame {frame}"
+        assert isinstance(rows, set), f"only the frame door refuses: {frame} of {values}, rows {rows}"
+        # a dtype that does not fit is refused as a whole, without a row
+        assert frame == rows or frame == {None}, (frame, rows)
+        return
+    for ours, theirs in zip(frame, rows, strict=True):
+        assert ours.dtype == theirs.dtype
+        assert ours.shape == theirs.shape
+        if ours.dtype == np.float64:
+            assert ours.tobytes() == theirs.tobytes() or np.array_equal(ours, theirs, equal_nan=True)
+        else:
+            assert ours.tolist() == theirs.tolist()
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(values=tables(), column=columns())
+def test_the_two_doors_agree(values: list[Any], column: Column) -> None:
+    assert_doors_agree(values, column)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("missing", MISSING)
+def test_the_two_doors_agree_on_every_nasty_value(kind: Any, missing: tuple[str, ...]) -> None:
+    formats = FORMATS if kind == "datetime" else [None]
+    for form in formats:
+        column = Column("x", kind, missing=missing, format=form)
+        for value in [*NUMBERS, *DATES, *TEXTS, *FLOATS, *INTEGERS, True, False, None]:
+            assert_doors_agree([value], column)
