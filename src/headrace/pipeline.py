@@ -97,6 +97,11 @@ class Pipeline:
         return self._fitted
 
     @property
+    def is_trained(self) -> bool:
+        """Whether anything was learnt."""
+        return self._fitted is not None
+
+    @property
     def schema(self) -> Schema:
         """Names and kinds of the feature columns."""
         return self.fitted.schema
@@ -325,11 +330,14 @@ class Pipeline:
             "stages": self.stages,
             "seed": self.seed,
         }
-        if deep:
-            for place, step in enumerate(self.steps or ()):
-                name = _step_name(place, step)
-                own |= {f"{name}__{key}": v for key, v in step.get_params().items()}
+        for name, step in self.named_steps().items() if deep else ():
+            own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
         return own
+
+    def named_steps(self) -> dict[str, Step]:
+        """Answer the steps by the names that `get_params` and `set_params` know them by."""
+        steps = enumerate(self.steps or ())
+        return {f"{type(step).__name__.lower()}_{place}": step for place, step in steps}
 
     def set_params(self, **parameters: Any) -> Self:
         """Change settings, or those of a step as `step__parameter`.
@@ -337,7 +345,7 @@ class Pipeline:
         Raises:
             SettingError: If there is no such setting.
         """
-        named = {_step_name(place, step): step for place, step in enumerate(self.steps or ())}
+        named = self.named_steps()
         for name, value in parameters.items():
             step, _, key = name.partition("__")
             if key and step in named:
@@ -417,7 +425,3 @@ def _checked_stages(stages: Iterable[Stage]) -> list[Stage]:
                 f"{stage!r} is no stage; derive one from hr.Stage with run(pipeline, context)"
             )
     return listed
-
-
-def _step_name(place: int, step: Step) -> str:
-    return f"{type(step).__name__.lower()}_{place}"

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -116,9 +117,9 @@ class Pieces(io.RawIOBase):
 def test_lines_are_put_together_however_they_arrive(
     price: Runtime, cuts: list[int], ended: bool
 ) -> None:
-    data = "\n".join([GOOD, '{"area": "é"}', "", GOOD]).encode() + b"\n" * ended
+    data = f'{GOOD}\n{{"area": "é"}}\n\n{GOOD}'.encode() + b"\n" * ended
     places = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    pieces = [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    pieces = [data[a:b] for a, b in pairwise(places)]
     out = io.BytesIO()
     count = score(price, Pieces(*pieces), out)
     assert (count.lines, count.errors) == (4, 2)

@@ -142,8 +142,11 @@ class _BooleanReader(_NumberReader):
             return value
         self._refuse(value)
 
+    def _bool(self, value: bool) -> float:
+        return 1.0 if value else 0.0
+
     def _int(self, value: int) -> float:
-        return self._float(value if value in (0, 1) else _as_float(value)) * 1.0
+        return self._float(_as_float(value))
 
     def _text(self, value: str) -> float:
         text = value.strip(BLANKS)
@@ -247,7 +250,7 @@ _NUMBER_TABLE: dict[type, str] = {
 _BOOLEAN_TABLE: dict[type, str] = {
     float: "_float",
     int: "_int",
-    bool: "_int",
+    bool: "_bool",
     str: "_text",
     Decimal: "_decimal",
 }

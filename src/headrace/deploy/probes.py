@@ -119,8 +119,8 @@ def _numbers(seen: ColumnProfile | None, samples: list[Any], like: Any, reach: f
 
 
 def _range(seen: ColumnProfile | None, samples: list[Any]) -> tuple[float, float]:
-    if seen is not None and seen.minimum <= seen.maximum:  # not so when NaN: no value was seen
-        return float(seen.minimum), float(seen.maximum)
+    if seen is not None and seen.minimum is not None and seen.maximum is not None:
+        return seen.minimum, seen.maximum
     numbers = [float(value) for value in samples if isinstance(value, int | float)]
     return (min(numbers), max(numbers)) if numbers else (-1.0, 1.0)
 

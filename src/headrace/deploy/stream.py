@@ -177,10 +177,13 @@ def _groups(source: IO[bytes] | Iterable[str | bytes], batch: int) -> Iterator[l
 def _listed(source: Iterable[str | bytes], batch: int) -> Iterator[list[bytes | None]]:
     lines = iter(source)
     while group := list(islice(lines, batch)):
-        texts = (
-            line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line for line in group
-        )
+        texts = [_utf8(line) if isinstance(line, str) else line for line in group]
         yield [text if len(text) <= _LONGEST_LINE else None for text in texts]
+
+
+def _utf8(line: str) -> bytes:
+    # Half a surrogate pair becomes bytes that are not UTF-8, and the line an error.
+    return line.encode("utf-8", "surrogatepass")
 
 
 def _arriving(source: _Arriving) -> Iterator[list[bytes | None]]:

@@ -90,7 +90,9 @@ class Counted:
         """Answer the column with its most frequent values only, the others in one cell."""
         if self.profile.kind != "category" or len(self.cells) <= _SHOWN:
             return self
-        frequent = np.argsort(-(self.reference + self.current), kind="stable")
+        pooled = self.reference + self.current
+        pooled[[cell == REST for cell in self.cells]] = -1.0
+        frequent = np.argsort(-pooled, kind="stable")
         top, others = frequent[:_SHOWN], frequent[_SHOWN:]
         cells = tuple(str(self.cells[place]) for place in top)
         reference, current = (
@@ -168,7 +170,7 @@ def _counted(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Coun
         return Counted(column.name, column, rows, missing=rows)
     if "values" in found:
         return _categories(column, rows, found)
-    if "mean" in found:
+    if "mean" in found and column.missing < column.rows:
         return _numbers(column, rows, found)
     return Counted(column.name, column, rows, int(found["missing"]))
 

@@ -23,6 +23,7 @@ from headrace.model.fitted import CUSTOM, FittedNetwork, weights_misfit
 from headrace.model.loop import automatic_batch_size, seeded, train
 from headrace.model.rows import Rows, check_rows, class_weights, sample_ratios
 from headrace.model.target import check_task
+from headrace.preprocessing.space import Choice, Real
 from headrace.preprocessing.step import Step
 
 if TYPE_CHECKING:
@@ -173,6 +174,16 @@ class Network(Step):
             target_spec=target_spec,
             training=replace(training, seconds={"build": built, **training.seconds}),
         )
+
+    def search_space(self) -> Mapping[str, Any]:
+        """Answer the ranges that tuning may try; the widths only where they are given as such."""
+        ranges: dict[str, Any] = {
+            "learning_rate": Real(3e-4, 1e-2, log=True),
+            "dropout": Real(0.0, 0.5),
+        }
+        if _are_widths(self.hidden):
+            ranges["hidden"] = Choice([[64], [64, 64], [128, 128], [256, 256], [256, 256, 256]])
+        return ranges
 
     def _check(self) -> None:
         """Check the settings that need no data.

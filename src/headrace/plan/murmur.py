@@ -2,41 +2,30 @@
 
 ONNX Runtime brings the hash as its own operation (`com.microsoft.MurmurHash3`); TensorFlow has no
 operation for it, so its graph computes it from the bytes. On the way to ONNX that part of the
-graph is cut out and the runtime's operation put in its place: see `with_native_hash` and
-`onnx_settings`.
+graph is cut out and the runtime's operation put in its place (`headrace.plan.to_onnx`).
 
 Source: Austin Appleby, MurmurHash3_x86_32 (public domain), seed 0, over the UTF-8 bytes.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.errors import ReleaseError
-
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     import polars as pl
     import tensorflow as tf
     from numpy.typing import NDArray
 
-__all__ = ["hash_series", "hash_tensor", "onnx_settings", "with_native_hash"]
+__all__ = ["LAST_NODE", "SCOPE", "hash_series", "hash_tensor"]
 
 _C1, _C2, _N = 0xCC9E2D51, 0x1B873593, 0xE6546B64
 _F1, _F2 = 0x85EBCA6B, 0xC2B2AE35
 _TAIL_MASKS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint32)
 
-# The operation that stands for the native hash between TensorFlow and ONNX: TensorFlow knows its
-# shape and type, nothing here uses it otherwise, and this key marks it.
-_STAND_IN = "StringToHashBucketStrong"
-_KEY = (0x6865616472616365, 0x6D75726D757233)
-
-_SCOPE, _LAST_NODE = "murmur3", "hash"
-_LAST_NODES = re.compile(rf"(^|/){_SCOPE}(_\d+)?/{_LAST_NODE}$")
+SCOPE, LAST_NODE = "murmur3", "hash"
+"""The names, in a TensorFlow graph, of the part that computes the hash and of its last node."""
 
 
 def hash_series(values: pl.Series) -> NDArray[np.uint32]:
@@ -88,7 +77,7 @@ def hash_tensor(strings: tf.Tensor) -> tf.Tensor:
     """
     import tensorflow as tf
 
-    with tf.name_scope(_SCOPE):
+    with tf.name_scope(SCOPE):
         lengths = tf.strings.length(strings)
         hashes = tf.zeros_like(lengths, tf.uint32)
         steps = (tf.reduce_max(tf.concat([[0], tf.reshape(lengths, [-1])], 0)) + 3) // 4
@@ -104,9 +93,9 @@ def hash_tensor(strings: tf.Tensor) -> tf.Tensor:
 
         _, hashes = tf.while_loop(lambda index, _: index < steps, step, [tf.constant(0), hashes])
         hashes = tf.cast(_tensor_finish(hashes ^ tf.cast(lengths, tf.uint32)), tf.int64)
-        # The hash of no text is 0 in any case: this is the node that `with_native_hash` looks for.
+        # The hash of no text is 0 in any case: this is the node that `to_onnx` looks for.
         return tf.raw_ops.SelectV2(
-            condition=lengths > 0, t=hashes, e=tf.constant(0, tf.int64), name=_LAST_NODE
+            condition=lengths > 0, t=hashes, e=tf.constant(0, tf.int64), name=LAST_NODE
         )
 
 
@@ -140,80 +129,3 @@ def _tensor_finish(words: tf.Tensor) -> tf.Tensor:
     for bits, factor in ((16, _F1), (13, _F2)):
         words = (words ^ tf.bitwise.right_shift(words, _word(bits))) * _word(factor)
     return words ^ tf.bitwise.right_shift(words, _word(16))
-
-
-def with_native_hash(graph: Any, outputs: Sequence[str]) -> Any:
-    """Answer a frozen graph where each computed hash is one operation, ready for tf2onnx.
-
-    Args:
-        graph: A frozen `GraphDef`. It is not changed.
-        outputs: Names of its output tensors.
-    """
-    import tensorflow as tf
-
-    native = type(graph)()
-    native.CopyFrom(graph)
-    nodes = {node.name: node for node in native.node}
-    for node in native.node:
-        if node.op == "SelectV2" and _LAST_NODES.search(node.name):
-            _stand_in(node, _hashed_strings(node, nodes))
-    names = [name.split(":")[0] for name in outputs]
-    return tf.compat.v1.graph_util.extract_sub_graph(native, names)
-
-
-def _hashed_strings(node: Any, nodes: Mapping[str, Any]) -> str:
-    """Answer the name of the tensor that is hashed: the one whose lengths are asked for."""
-    waiting = [node]
-    seen: set[str] = set()
-    while waiting:
-        node = waiting.pop()
-        if node.op == "StringLength":
-            return str(node.input[0])
-        before = {name.removeprefix("^").split(":")[0] for name in node.input} - seen
-        seen |= before
-        waiting += [nodes[name] for name in before]
-    raise ReleaseError("the graph's text hash cannot be found again to be written as ONNX")
-
-
-def _stand_in(node: Any, strings: str) -> None:
-    node.op = _STAND_IN
-    del node.input[:]
-    node.input.append(strings)
-    node.attr.clear()
-    node.attr["num_buckets"].i = 2**32
-    node.attr["key"].list.i.extend(_KEY)
-
-
-def onnx_settings() -> dict[str, Any]:
-    """Answer what `tf2onnx` must be told: its keyword arguments for this library's graphs.
-
-    Besides the hash, logarithms stay in double precision: the converter would send them through
-    single precision, for the sake of runtimes that are long gone.
-    """
-    from onnx.helper import make_opsetid
-
-    return {
-        "custom_op_handlers": {_STAND_IN: (_native_hash, []), "Log": (_keep, [])},
-        "extra_opset": [make_opsetid("com.microsoft", 1)],
-    }
-
-
-def _native_hash(graph: Any, node: Any, name: str, args: Any) -> None:
-    del args
-    from onnx import TensorProto
-
-    shape, output = graph.get_shape(node.output[0]), node.output[0]
-    strings = node.input[0]
-    graph.remove_node(name)
-    hashed = graph.make_node(
-        "MurmurHash3", [strings], domain="com.microsoft", attr={"seed": 0, "positive": 1},
-        shapes=[shape], dtypes=[TensorProto.UINT32],
-    )  # fmt: skip
-    graph.make_node(
-        "Cast", hashed.output, name=name, outputs=[output], attr={"to": TensorProto.INT64},
-        shapes=[shape], dtypes=[TensorProto.INT64],
-    )  # fmt: skip
-
-
-def _keep(graph: Any, node: Any, name: str, args: Any) -> None:
-    del graph, node, name, args

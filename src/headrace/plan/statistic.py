@@ -278,10 +278,13 @@ class Quantiles(Statistic):
         return merged
 
     def finish(self, state: State) -> NDArray[np.float64]:
-        """Read the levels off the sketch."""
+        """Read the levels off the sketch; it knows the smallest and the largest value exactly."""
         if state.is_empty():
             return np.full(len(self.levels), np.nan)
-        return np.asarray(state.get_quantiles(list(self.levels)), dtype=np.float64)
+        levels = np.array(self.levels)
+        found = np.asarray(state.get_quantiles(list(self.levels)), dtype=np.float64)
+        found = np.where(levels == 0, state.get_min_value(), found)
+        return np.where(levels == 1, state.get_max_value(), found)
 
     def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
         """Select a few levels directly; gather the column for many."""

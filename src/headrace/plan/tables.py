@@ -37,7 +37,8 @@ def lookup(strings: tf.Tensor, codes: Mapping[str, int], *, unseen: int) -> tf.T
     table = _table(codes, unseen)
     if not tf.executing_eagerly():
         tf.compat.v1.get_default_graph().add_to_collection(_COLLECTION, table)
-    return table.lookup(strings)
+    # The way to ONNX forgets what shape a table answers in unless it is said.
+    return tf.ensure_shape(table.lookup(strings), strings.shape)
 
 
 def _table(codes: Mapping[str, int], unseen: int) -> Any:

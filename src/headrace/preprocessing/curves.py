@@ -27,8 +27,9 @@ def quantile_curve(
     """Answer strictly increasing knots and the height of the curve at each.
 
     A value that several levels share is *frequent*: it gets the middle of its levels, and right
-    beside it the curve drops to the first and rises to the last of them. The ends stay half a row
-    away from the levels 0 and 1, which the normal distribution does not have.
+    beside it the curve drops to the first and rises to the last of them. The ends stay away from
+    the levels 0 and 1, which the normal distribution does not have: by half a row, or by a tenth
+    of the distance between two levels, for nothing finer is known about the smallest and largest.
 
     Args:
         levels: (k,) increasing from 0 to 1.
@@ -52,8 +53,8 @@ def quantile_curve(
         x, y = np.array([centre, np.nextafter(centre, np.inf) + 1.0]), np.array([0.5, 0.5])
     else:
         x, y = _knots(levels, np.maximum.accumulate(values))
-    half = 0.5 / max(rows, 1)
-    heights = np.clip(y, half, 1 - half)
+    edge = min(max(0.5 / max(rows, 1), 0.1 / (len(levels) - 1)), 0.5)
+    heights = np.clip(y, edge, 1 - edge)
     return x, _normal(heights) if normal else heights
 
 

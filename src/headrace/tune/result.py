@@ -98,7 +98,7 @@ class TuneResult(Result):
 
     @property
     def direction(self) -> str:
-        """ "maximize" or "minimize"."""
+        """Which way is better, "maximize" or "minimize", in Optuna's words."""
         return "maximize" if self.higher_is_better else "minimize"
 
     def summary(self) -> str:

@@ -1,0 +1,229 @@
+"""The stage that tunes: the study, wired to a pipeline."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from headrace.data.infer import infer_schema
+from headrace.data.source import read
+from headrace.data.split import Split, split
+from headrace.errors import SettingError
+from headrace.evaluate.comparison import compare
+from headrace.evaluate.scores import to_scores
+from headrace.evaluate.stage import labelled_rows
+from headrace.model.network import Network
+from headrace.preprocessing.defaults import default_steps
+from headrace.stage import Context, Stage
+from headrace.train.labels import LABEL, label_series
+from headrace.train.training import train
+from headrace.tune.space import joined
+from headrace.tune.study import run_study
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from headrace.evaluate.comparison import Comparison
+    from headrace.pipeline import Pipeline
+    from headrace.train.fitted import Fitted
+    from headrace.tune.result import TuneResult
+    from headrace.tune.space import Space
+    from headrace.tune.study import Report
+
+__all__ = ["Tune", "seconds"]
+
+_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+class Tune(Stage):
+    """Search for better settings of the steps and the network.
+
+    A part of the rows is held out for the verdict; the search never sees it. Each trial trains on
+    the rest, with the same validation rows, whose loss it is judged by.
+
+    Args:
+        trials: How many settings to try; 20 if neither this nor `time` is given.
+        time: How long to search, in seconds or as "10min".
+        storage: The SQLite file of the study; a study that was interrupted goes on from it.
+        space: What may be tried, by `step__setting` (see `Pipeline.get_params`); None for what the
+            steps and the network propose.
+        held_out: The share of the rows held out for the verdict.
+    """
+
+    def __init__(
+        self,
+        *,
+        trials: int | None = None,
+        time: float | str | None = None,
+        storage: str | Path | None = None,
+        space: Space | None = None,
+        held_out: float = 0.2,
+    ) -> None:
+        """Store the settings."""
+        self.trials = trials
+        self.time = time
+        self.storage = storage
+        self.space = space
+        self.held_out = held_out
+
+    def run(self, pipeline: Pipeline, context: Context) -> TuneResult:
+        """Tune on `context.train`."""
+        return self.search(pipeline, context.train)
+
+    def search(self, pipeline: Pipeline, data: object) -> TuneResult:
+        """Search, judge, and keep the better pipeline if the verdict says so.
+
+        Raises:
+            SettingError: If there is nothing to tune, or a limit cannot be used.
+        """
+        search = _Search(self, pipeline, read(data).collect())
+        found = run_study(
+            search.objective,
+            search.space,
+            trials=self.trials,
+            time=None if self.time is None else seconds(self.time),
+            storage=self.storage,
+            metric="validation loss",
+            start=[search.current],
+            identity=search.identity(),
+            seed=pipeline.seed,
+        )
+        if found.best is None:
+            return replace(found, notes=(*found.notes, "no trial was completed"))
+        comparison = search.compare(found.best.parameters)
+        kept = comparison.verdict == "better"
+        if kept:
+            search.keep(found.best.parameters)
+        return replace(found, comparison=comparison, kept=kept)
+
+
+class _Search:
+    """A pipeline's settings as something that can be tried."""
+
+    def __init__(self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame) -> None:
+        if pipeline.target is None:
+            raise SettingError("tuning needs a target; for clusters compare evaluations of several k")
+        self._pipeline = pipeline
+        self._raw = raw
+        self._base = _with_steps(pipeline, raw)
+        proposed = {name: step.search_space() for name, step in self._base.named_steps().items()}
+        self.space = dict(settings.space) if settings.space is not None else joined(proposed)
+        self._learn, self._judge = _held_out(raw, pipeline.target, settings.held_out, pipeline.seed)
+        self._best: tuple[float, Mapping[str, Any], Fitted] | None = None
+
+    @property
+    def current(self) -> dict[str, Any]:
+        """The settings in use."""
+        known = self._base.get_params()
+        return {name: known[name] for name in self.space if name in known}
+
+    def identity(self) -> str:
+        """Answer a hash of the rows and the steps, so that a study goes on with the same ones."""
+        content = io.BytesIO()
+        self._raw.write_ipc(content)
+        digest = hashlib.sha256(content.getvalue())
+        digest.update(repr(self._base).encode())
+        return digest.hexdigest()[:16]
+
+    def objective(self, parameters: dict[str, Any], report: Report) -> float:
+        """Train with some settings and answer the best validation loss."""
+        from headrace.tune.callback import Reporting
+
+        candidate = self._with(parameters)
+        network = _network(candidate)
+        network.callbacks = (*network.callbacks, Reporting(report))
+        fitted = self._train(candidate)
+        loss = min(fitted.network.history["val_loss"])
+        if self._best is None or loss < self._best[0]:
+            self._best = (loss, parameters, fitted)
+        return loss
+
+    def compare(self, parameters: Mapping[str, Any]) -> Comparison:
+        """Compare the found settings with the ones in use, on rows that the search has not seen."""
+        found = self._fitted(parameters)
+        before = self._train(self._base)
+        rows = labelled_rows(found, self._judge)
+        spec = found.network.target_spec
+        return compare(
+            rows.y_true,
+            to_scores(spec, found.output(rows.canonical)),
+            to_scores(spec, before.output(rows.canonical)),
+            task=spec.task,
+            seed=self._pipeline.seed,
+        )
+
+    def keep(self, parameters: Mapping[str, Any]) -> None:
+        """Give the pipeline the found settings, trained on all rows."""
+        better = self._with(parameters)
+        self._pipeline.steps = better.steps
+        self._pipeline.train(self._raw)
+
+    def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
+        if self._best is not None and self._best[1] == parameters:
+            return self._best[2]
+        return self._train(self._with(parameters))
+
+    def _with(self, parameters: Mapping[str, Any]) -> Pipeline:
+        return self._base.copy().set_params(**parameters)
+
+    def _train(self, candidate: Pipeline) -> Fitted:
+        return train(
+            self._learn,
+            candidate.steps,
+            target=candidate.target,
+            kinds=candidate.kinds,
+            validation=Split(),
+            seed=candidate.seed,
+        )
+
+
+def seconds(time: float | str) -> float:
+    """Answer a time in seconds: a number, or text such as "90s", "10min", "2h".
+
+    Example:
+        >>> seconds("10min"), seconds(30)
+        (600.0, 30.0)
+    """
+    if isinstance(time, (int, float)):
+        return float(time)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", time)
+    if found is None or found[2] not in _UNITS:
+        raise SettingError(f"a time is seconds, or text such as '90s', '10min', '2h'; not {time!r}")
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:
+    """Answer a copy of the pipeline whose steps are all written out, a network at the end."""
+    base = pipeline.copy()
+    if base.steps is None:
+        base.steps = list(pipeline.fitted.steps) if pipeline.is_trained else _chosen(pipeline, raw)
+        base = base.copy()
+    if not base.steps or not isinstance(base.steps[-1], Network):
+        base.steps = [*(base.steps or []), Network()]
+    return base
+
+
+def _chosen(pipeline: Pipeline, raw: pl.DataFrame) -> list[Any]:
+    schema = infer_schema(raw.lazy(), kinds=pipeline.kinds, exclude=[pipeline.target or ""])
+    return [*default_steps(schema), Network()]
+
+
+def _network(pipeline: Pipeline) -> Network:
+    last = pipeline.steps[-1] if pipeline.steps else None
+    if not isinstance(last, Network):
+        raise SettingError("tuning needs a network as the last step")
+    return last
+
+
+def _held_out(
+    raw: pl.DataFrame, target: str, share: float, seed: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    marked = raw.with_columns(label_series(raw, target).alias(LABEL)).drop_nulls(LABEL)
+    learn, judge = split(marked, share=share, stratify=LABEL, seed=seed)
+    return learn.drop(LABEL), judge.drop(LABEL)
