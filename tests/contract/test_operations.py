@@ -24,11 +24,11 @@ from headrace.plan.category import Hash, Lookup, Map, OneHot
 from headrace.plan.distance import Distance, Nearest
 from headrace.plan.evaluate import Evaluate
 from headrace.plan.expression import Expression, col, lit, where
-from headrace.plan.murmur import onnx_settings, with_native_hash
 from headrace.plan.operation import Operation, plain
 from headrace.plan.piecewise import Bin, Interpolate
 from headrace.plan.recode import Recode, Substitute
 from headrace.plan.time import PARTS, Cyclic, DateParts
+from headrace.plan.to_onnx import DOMAINS, prepared, settings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -317,9 +317,10 @@ class Graph:
             return_initialized_tables=True, return_tensors_to_rename=True,
         )  # fmt: skip
         model, _ = convert._convert_common(
-            with_native_hash(graph, outputs), opset=18, input_names=inputs, output_names=outputs,
-            initialized_tables=tables, tensors_to_rename=rename, **onnx_settings(),
+            prepared(graph, outputs), opset=18, input_names=inputs, output_names=outputs,
+            initialized_tables=tables, tensors_to_rename=rename, **settings(),
         )  # fmt: skip
+        assert {node.domain for node in model.graph.node} <= set(DOMAINS)
         self.operators = [node.op_type for node in model.graph.node]
         return onnxruntime.InferenceSession(model.SerializeToString())
 

@@ -38,25 +38,64 @@ DATES = [
     " 2024-01-31 ", "2024-01-31T12", "12024-01-31", "-2024-01-31", "2024-01-31T12:00:00.", "２０２４-01-31",
     "01/02/24", "31/12/68 11:59 pm", "1706745600", "1.5", "Jan 31, 2024",
 ]  # fmt: skip
-TEXTS = ["", " ", "a", "?", "NA", " NA", "Ärger", "东京", "a\nb", "a\x00b", "é", "e\u0301", "ﬃ", "😀", "'", '"']
+TEXTS = [
+    "",
+    " ",
+    "a",
+    "?",
+    "NA",
+    " NA",
+    "Ärger",
+    "东京",
+    "a\nb",
+    "a\x00b",
+    "é",
+    "e\u0301",
+    "ﬃ",
+    "😀",
+    "'",
+    '"',
+]
 FLOATS = [
     0.0, -0.0, 1.0, -1.0, 0.1, 1e-7, 1.25e-5, 1e-4, 1e16, 1e22, 2.0**53, 2.0**63, 1e38, 1e39, 1.7e308, 5e-324,
     -999.0, 123456.789, 20240131.0, 1706745600.0, math.nan, math.inf, -math.inf, 1e15 + 0.5,
 ]  # fmt: skip
-INTEGERS = [0, 1, -1, -999, 2**53, 2**53 + 1, 2**63 - 1, -(2**63), 2**63, 2**64, 2**100, 20240131, 10**12]
+INTEGERS = [
+    0,
+    1,
+    -1,
+    -999,
+    2**53,
+    2**53 + 1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    2**64,
+    2**100,
+    20240131,
+    10**12,
+]
 
 texts = st.sampled_from([*NUMBERS, *DATES, *TEXTS]) | st.text(
     st.characters(exclude_categories=("Cs",)), max_size=12
 )
 floats = st.sampled_from(FLOATS) | st.floats()
 integers = st.sampled_from(INTEGERS) | st.integers(-(2**126), 2**126)
-zones = st.sampled_from([None, UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=5, minutes=30))])
+zones = st.sampled_from(
+    [None, UTC, timezone(timedelta(hours=2)), timezone(-timedelta(hours=5, minutes=30))]
+)
 instants = st.datetimes(timezones=zones) | st.sampled_from(
-    [datetime(1969, 12, 31, 23, 59, 59, 1), datetime(1, 1, 1, tzinfo=UTC), datetime(2024, 1, 31, tzinfo=UTC)]
+    [
+        datetime(1969, 12, 31, 23, 59, 59, 1),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(2024, 1, 31, tzinfo=UTC),
+    ]
 )
 naive = st.datetimes()
 spans = st.timedeltas(timedelta(days=-(10**5)), timedelta(days=10**5))
-decimals = st.decimals(-(10**12), 10**12, places=4) | st.sampled_from([Decimal(1), Decimal("1.50"), Decimal("-0.00")])
+decimals = st.decimals(-(10**12), 10**12, places=4) | st.sampled_from(
+    [Decimal(1), Decimal("1.50"), Decimal("-0.00")]
+)
 
 # Values of one type to a column, as they would come from one source; and a mixture.
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
@@ -72,7 +111,17 @@ COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "decimal": decimals,
     "mixture": st.one_of(texts, integers, st.dates(), st.floats(allow_infinity=False)),
 }
-FORMATS = [None, "%d/%m/%Y", "%m/%d/%Y", "%Y%m%d", "%d/%m/%y %I:%M %p", "%b %d, %Y", "unix s", "unix ms", "unix ns"]
+FORMATS = [
+    None,
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%Y%m%d",
+    "%d/%m/%y %I:%M %p",
+    "%b %d, %Y",
+    "unix s",
+    "unix ms",
+    "unix ns",
+]
 MISSING = [(), ("?", "NA"), ("-999", "NaN"), (" NA", "2024-01-31", "1.0"), ("inf", "true")]
 
 
@@ -122,8 +171,12 @@ def assert_doors_agree(values: list[Any], column: Column) -> None:
     if isinstance(frame, set) and column.format and is_mixture(values):
         return  # dates among text of another format: as a table's column they are ISO text
     if isinstance(frame, set) or isinstance(rows, set):
-        assert isinstance(frame, set), f"only the row door refuses: {rows} of {values}, frame {frame}"
-        assert isinstance(rows, set), f"only the frame door refuses: {frame} of {values}, rows {rows}"
+        assert isinstance(frame, set), (
+            f"only the row door refuses: {rows} of {values}, frame {frame}"
+        )
+        assert isinstance(rows, set), (
+            f"only the frame door refuses: {frame} of {values}, rows {rows}"
+        )
         # a dtype that does not fit is refused as a whole, without a row
         assert frame == rows or frame == {None}, (frame, rows)
         return
@@ -131,7 +184,9 @@ def assert_doors_agree(values: list[Any], column: Column) -> None:
         assert ours.dtype == theirs.dtype
         assert ours.shape == theirs.shape
         if ours.dtype == np.float64:
-            assert ours.tobytes() == theirs.tobytes() or np.array_equal(ours, theirs, equal_nan=True)
+            assert ours.tobytes() == theirs.tobytes() or np.array_equal(
+                ours, theirs, equal_nan=True
+            )
         else:
             assert ours.tolist() == theirs.tolist()
 
@@ -142,7 +197,13 @@ def test_the_two_doors_agree(values: list[Any], column: Column) -> None:
     assert_doors_agree(values, column)
 
 
-NASTY: list[list[Any]] = [[*NUMBERS, *DATES, *TEXTS], FLOATS, INTEGERS[:-2], INTEGERS, [True, False]]
+NASTY: list[list[Any]] = [
+    [*NUMBERS, *DATES, *TEXTS],
+    FLOATS,
+    INTEGERS[:-2],
+    INTEGERS,
+    [True, False],
+]
 
 
 @pytest.mark.parametrize("missing", MISSING)
@@ -160,7 +221,9 @@ def test_the_two_doors_agree_on_every_nasty_value(
         try:
             refused = series.to_frame().lazy().select(misfit=reading(column, series.dtype).misfit)
         except Refused:
-            assert not [value for value in fit if value == value], "the frame door refuses the dtype"
+            assert not [value for value in fit if value == value], (
+                "the frame door refuses the dtype"
+            )
         else:
             misfits = refused.collect()["misfit"].to_list()
             assert misfits == [not fits(door, value) for value in values]

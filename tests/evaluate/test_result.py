@@ -72,7 +72,7 @@ def test_the_summary_has_a_table_and_sentences(full: Evaluation) -> None:
 def test_the_html_is_a_table_and_escaped(full: Evaluation) -> None:
     page = full._repr_html_()
     assert page.count("<table") == page.count("</table>") == 3
-    assert "<caption>income: binary, 300 rows, 95 % intervals</caption>" in page
+    assert ">income: binary, 300 rows, 95 % intervals</caption>" in page
     assert "Better than dummy" in page
 
 

@@ -27,7 +27,7 @@ def test_a_training_shows_its_curve_and_what_was_learnt() -> None:
     )
     assert page.count("<svg") == 1
     assert "<td>Impute()</td><td>age 39</td>" in page
-    assert "<th>rows</th><td>800</td>" in page
+    assert "<dt>rows</dt><dd>800</dd>" in page
 
 
 def test_a_training_without_epochs_has_no_picture() -> None:
@@ -89,3 +89,7 @@ def test_a_schema_describes_itself() -> None:
 @pytest.mark.parametrize("content", [None, [], {}, "", ()])
 def test_nothing_shows_nothing(content: Any) -> None:
     assert shown(content) in {"", "<p></p>"}
+
+
+def test_where_nothing_is_wrong_there_is_no_picture() -> None:
+    assert "<svg" not in shown(QualityReport(50, 3, (), 0.1))

@@ -34,6 +34,7 @@ def test_the_figures_come_from_the_results(make: Any) -> None:
     )
     verification = make(differences={"ONNX": 3e-7, "rows": 0.0}, difference=3e-7, rows=1000)
     decision = SimpleNamespace(action="retrain", reasons=())
+    drift = SimpleNamespace(alarmed=("age",), columns=("age", "city"))
     found = headline(
         {
             "Steps": "some code",
@@ -44,7 +45,7 @@ def test_the_figures_come_from_the_results(make: Any) -> None:
                 comparisons={"constant": against, "gradient_boosting": against},
             ),
             "deploy": [Outer(verification)],
-            "maintain": make(decision=decision, drift=SimpleNamespace(alarmed=("age",))),
+            "maintain": make(decision=decision, drift=drift),
         }
     )
     assert found == {
@@ -53,7 +54,7 @@ def test_the_figures_come_from_the_results(make: Any) -> None:
         "Against gradient_boosting": ("worse", "by −0.0090 roc_auc"),
         "Release": ("3f9a2c77", "published"),
         "Largest difference": ("3e-07", "2 paths, 1,000 rows"),
-        "Decision": ("retrain", "1 columns drifted"),
+        "Decision": ("retrain", "1 of 2 columns drifted"),
     }
 
 

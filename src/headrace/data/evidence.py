@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "gather"]
 
 _EXACT_ROWS = 5_000_000
-_SPELLINGS = missing_spellings((*MISSING_MARKS, *MISSING_WORDS, "0000-00-00", "0000-00-00 00:00:00"))
+_SPELLINGS = missing_spellings(
+    (*MISSING_MARKS, *MISSING_WORDS, "0000-00-00", "0000-00-00 00:00:00")
+)
 
 
 @dataclass(frozen=True)

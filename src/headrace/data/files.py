@@ -155,9 +155,7 @@ def _separator(start: str, file: Path) -> str:
 
 
 def _scan_csv(file: Path, names: list[str], separator: str) -> pl.LazyFrame:
-    return pl.scan_csv(
-        file, infer_schema=False, separator=separator, new_columns=names, glob=False
-    )
+    return pl.scan_csv(file, infer_schema=False, separator=separator, new_columns=names, glob=False)
 
 
 def _read_csv(file: Path, names: list[str], separator: str) -> pl.DataFrame:
@@ -268,7 +266,9 @@ def _parsed(file: Path, text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        problem = Problem(f"{file.name!r}: {place} is not valid JSON: {error.msg} (column {error.colno})")
+        problem = Problem(
+            f"{file.name!r}: {place} is not valid JSON: {error.msg} (column {error.colno})"
+        )
         raise DataError([problem]) from error
 
 

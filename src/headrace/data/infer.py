@@ -93,7 +93,7 @@ def infer_schema(
         >>> frame = pl.LazyFrame({"age": ["39", "?"], "zip": [9490, 1010], "day": ["2024-01-31"] * 2})
         >>> print(infer_schema(frame, kinds={"day": "category"}).summary())
         column  kind      why
-        age     number    text, all whole numbers, constant; '?' (1 row) read as missing
+        age     number    whole numbers, constant 39; '?' (1 row) read as missing
         zip     category  the name says codes; whole numbers, 2 distinct from 1010 to 9490
         day     category  given
     """

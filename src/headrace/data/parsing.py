@@ -136,11 +136,10 @@ def assemble_time(text: pl.Series, pattern: str) -> pl.Series:
     month = _month(texts)
     day, minute, second = (_number(texts, name, d) for name, d in _SMALL.items())
     hour, hour_fits = _hour(texts)
-    offset, offset_fits = _offset(texts)
     parts = parts.select(
         year=year, month=month, day=day, hour=hour, minute=minute, second=second,
-        offset=offset, fraction=_fraction(texts),
-        fits=known & hour_fits & (minute <= 59) & (second <= 59) & offset_fits,
+        offset=_offset(texts), fraction=_fraction(texts),
+        fits=known & hour_fits & (minute <= 59) & (second <= 59),
     )  # fmt: skip
     days = _days(pl.col("year"), pl.col("month"), pl.col("day"))
     minutes = (days * 24 + pl.col("hour")) * 60 + pl.col("minute") - pl.col("offset")
@@ -174,9 +173,7 @@ def _month(texts: dict[str, pl.Expr]) -> pl.Expr:
     return (
         texts["monthname"]
         .str.to_lowercase()
-        .replace_strict(
-            list(months), list(months.values()), default=None, return_dtype=pl.Int64
-        )
+        .replace_strict(list(months), list(months.values()), default=None, return_dtype=pl.Int64)
     )
 
 
@@ -189,15 +186,14 @@ def _hour(texts: dict[str, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
     return hour % 12 + 12 * (half == "pm").cast(pl.Int64), hour.is_between(1, 12)
 
 
-def _offset(texts: dict[str, pl.Expr]) -> tuple[pl.Expr, pl.Expr]:
-    """Answer the minutes that local time is ahead of UTC, and where they are possible."""
+def _offset(texts: dict[str, pl.Expr]) -> pl.Expr:
+    """Answer the minutes that local time is ahead of UTC."""
     if "zone" not in texts:
-        return pl.lit(0, pl.Int64), pl.lit(value=True)
+        return pl.lit(0, pl.Int64)
     zone = texts["zone"]
     hours = zone.str.slice(1, 2).cast(pl.Int64, strict=False).fill_null(0)
     minutes = zone.str.slice(3).str.strip_prefix(":").cast(pl.Int64, strict=False).fill_null(0)
-    sign = pl.when(zone.str.starts_with("-")).then(-1).otherwise(1)
-    return sign * (hours * 60 + minutes), (hours <= 23) & (minutes <= 59)
+    return pl.when(zone.str.starts_with("-")).then(-1).otherwise(1) * (hours * 60 + minutes)
 
 
 def _fraction(texts: dict[str, pl.Expr]) -> pl.Expr:

@@ -58,6 +58,7 @@ class RowDoor:
     def __init__(self, schema: Schema, *, ignore: Collection[str] = ()) -> None:
         """Prepare one reader for each column."""
         self.schema = schema
+        self._width = len(schema)
         self._known = {*schema.names, *ignore}
         self._numbers = self._readers(schema.numbers)
         self._strings = self._readers(schema.strings)
@@ -84,10 +85,10 @@ class RowDoor:
         times: list[list[object]] = []
         try:
             for row in rows:
-                numbers.append([read[type(row[name])](row[name]) for name, read in self._numbers])
-                strings.append([read[type(row[name])](row[name]) for name, read in self._strings])
-                times.append([read[type(row[name])](row[name]) for name, read in self._times])
-                if len(row) != len(self.schema.columns):
+                numbers.append([read[type(v := row[name])](v) for name, read in self._numbers])
+                strings.append([read[type(v := row[name])](v) for name, read in self._strings])
+                times.append([read[type(v := row[name])](v) for name, read in self._times])
+                if len(row) != self._width:
                     self._warn(row)
         except (Refused, KeyError, TypeError, AttributeError, IndexError):
             return self._slowly(rows)
@@ -98,7 +99,7 @@ class RowDoor:
     ) -> Blocks:
         rows = len(numbers)
         texts = np.empty((rows, len(self._strings)), dtype=object)
-        if texts.size:
+        if self._strings and rows:
             texts[:] = strings
         return Blocks(
             np.array(numbers, dtype=np.float64).reshape(rows, len(self._numbers)),
@@ -123,9 +124,7 @@ class RowDoor:
             raise DataError(sorted(problems, key=self._place))
         for row in rows:
             self._warn(row)
-        by_row = [
-            [[column[i] for column in block] for i in range(len(rows))] for block in blocks
-        ]
+        by_row = [[[column[i] for column in block] for i in range(len(rows))] for block in blocks]
         return self._arrays(*by_row)
 
     def _column(

@@ -191,9 +191,7 @@ def _ambiguous(name: str, confirmed: list[Column], facts: Facts) -> Column:
     return Column(name, "category", f"text, {_count(facts)}; {which}")
 
 
-def _typed_spellings(
-    facts: Facts, missing: Sequence[str] | None
-) -> tuple[tuple[str, int], ...]:
+def _typed_spellings(facts: Facts, missing: Sequence[str] | None) -> tuple[tuple[str, int], ...]:
     if missing is None:
         return facts.spellings
     counts = dict(facts.spellings)

@@ -28,7 +28,9 @@ _SIGNS = (
         "Quote fields that hold the separator, or correct the row",
     ),
     (
-        re.compile(r"unexpected end of file|corrupt (gzip|deflate)|incomplete frame|checksum", re.I),
+        re.compile(
+            r"unexpected end of file|corrupt (gzip|deflate)|incomplete frame|checksum", re.I
+        ),
         "the compressed file is cut off or damaged",
         "Copy or download it again",
     ),

@@ -82,9 +82,7 @@ def missing_spellings(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(f"{a}{case}{b}" for a, b in _AROUND for case in cases))
 
 
-_TYPED_MISSING: Final = tuple(
-    missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES))
-)
+_TYPED_MISSING: Final = tuple(missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES)))
 
 
 def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> Guess:
@@ -108,7 +106,10 @@ def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> G
 
 def _guess(name: str, values: pl.Series, spellings: tuple[str, ...]) -> Guess:
     if values.is_empty():
-        found = (Column(name, "number", missing=spellings), Column(name, "datetime", missing=spellings))
+        found = (
+            Column(name, "number", missing=spellings),
+            Column(name, "datetime", missing=spellings),
+        )
         return Guess(found, certain=False)
     if (pair := boolean_pair(values)) is not None:
         true, false = pair
@@ -209,7 +210,9 @@ def _mostly(what: str, share: float, other: str, name: str) -> str:
 
 def _comma_note(values: pl.Series) -> str:
     if values.str.contains(r"^[+-]?[0-9]+,[0-9]+$").all():
-        return f"looks like numbers with commas, such as {values[0]!r}; write a point to have numbers"
+        return (
+            f"looks like numbers with commas, such as {values[0]!r}; write a point to have numbers"
+        )
     return ""
 
 

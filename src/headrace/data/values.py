@@ -165,6 +165,8 @@ class _TextReader(Reader):
 
     def __init__(self, column: Column) -> None:
         super().__init__(column, _TEXT_TABLE)
+        if not self.missing:
+            self[str] = _plain_text
 
     def _text(self, value: str) -> str:
         if not value.isascii():
@@ -337,6 +339,12 @@ def _in_range(instant: int) -> int:
     if not grammar.TIME_RANGE[0] <= instant <= grammar.TIME_RANGE[1]:
         raise Refused("expected a date of the years 1 to 9999")
     return instant
+
+
+def _plain_text(value: str) -> str:
+    if not value.isascii():
+        _check_unicode(value)
+    return value
 
 
 def _check_unicode(text: str) -> None:

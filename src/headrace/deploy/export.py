@@ -28,8 +28,7 @@ OPSET = 18
 """The ONNX operator set of the graphs that are written."""
 
 _SIGNATURE = "serving_default"
-_DOMAINS = ("", "ai.onnx", "ai.onnx.ml")
-_ONNX_RUNTIME_DOMAIN = "com.microsoft"  # the session that is opened at the end knows these
+_RUNTIME = "com.microsoft"  # ONNX Runtime's own operations: its session knows them, `onnx` does not
 
 
 def graph_module(
@@ -114,7 +113,7 @@ def export_onnx(saved_model: Path, *, opset: int = OPSET) -> bytes:
     """
     from tf2onnx import convert, tf_loader
 
-    from headrace.plan.murmur import onnx_settings, with_native_hash
+    from headrace.plan.to_onnx import prepared, settings
 
     with _quiet():
         try:
@@ -123,9 +122,9 @@ def export_onnx(saved_model: Path, *, opset: int = OPSET) -> bytes:
                 return_initialized_tables=True, return_tensors_to_rename=True,
             )  # fmt: skip
             model, _ = convert._convert_common(  # noqa: SLF001 - the public doors lose the tables
-                with_native_hash(graph, outputs), name="headrace", opset=opset, input_names=inputs,
+                prepared(graph, outputs), name="headrace", opset=opset, input_names=inputs,
                 output_names=outputs, initialized_tables=tables, tensors_to_rename=rename,
-                **onnx_settings(),
+                **settings(),
             )  # fmt: skip
         except (ValueError, KeyError, RuntimeError, NotImplementedError) as error:
             raise ReleaseError(f"the graph cannot be converted to ONNX: {error}") from error
@@ -145,11 +144,13 @@ def onnx_of(module: Any, *, opset: int = OPSET) -> bytes:
 def _check_operators(model: Any) -> None:
     from onnx import defs
 
+    from headrace.plan.to_onnx import DOMAINS
+
     unknown = {
         f"{node.op_type} (node {node.name})"
         for node in model.graph.node
-        if node.domain != _ONNX_RUNTIME_DOMAIN
-        and not (node.domain in _DOMAINS and defs.has(node.op_type, node.domain))
+        if node.domain not in DOMAINS
+        or (node.domain != _RUNTIME and not defs.has(node.op_type, node.domain))
     }
     if unknown:
         raise ReleaseError(

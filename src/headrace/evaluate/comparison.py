@@ -10,6 +10,7 @@ from headrace.errors import SettingError
 from headrace.evaluate.intervals import Interval, check_confidence, resample
 from headrace.evaluate.measure import PRIMARY, Measure, find
 from headrace.evaluate.scores import check_scores
+from headrace.evaluate.table import figure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,9 +65,9 @@ class Comparison:
             name: What the second model is called.
         """
         figures = (
-            f"{self.metric} {self.value:.4g} against {self.reference:.4g}, "
-            f"difference {self.difference:+.4g} "
-            f"({100 * self.confidence:.4g} % interval {self.low:+.4g} to {self.high:+.4g})"
+            f"{self.metric} {figure(self.value)} against {figure(self.reference)}, "
+            f"difference {self.difference:+.3g} "
+            f"({100 * self.confidence:.4g} % interval {self.low:+.3g} to {self.high:+.3g})"
         )
         note = f"; {self.note}" if self.note else ""
         return f"{_PHRASES[self.verdict].format(name=name)}: {figures}{note}."

@@ -168,9 +168,7 @@ class Evaluate(Stage):
             seed=seed,
         )
 
-    def _stability(
-        self, pipeline: Pipeline, rows: LabelledRows, advance: Any
-    ) -> Stability | None:
+    def _stability(self, pipeline: Pipeline, rows: LabelledRows, advance: Any) -> Stability | None:
         if not self.stability:
             return None
         again = pipeline.fitted.retrain

@@ -71,7 +71,8 @@ def html_table(header: Sequence[str], rows: Sequence[Sequence[str]], *, caption:
             made.append(f'<{tag} style="{_STYLE.format(side=side)}">{html.escape(cell)}</{tag}>')
         return f"<tr>{''.join(made)}</tr>"
 
-    head = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    style = "text-align:left;padding:0.4em 0.8em"
+    head = f'<caption style="{style}">{html.escape(caption)}</caption>' if caption else ""
     head += f"<thead>{line(header, 'th')}</thead>"
     body = "".join(line(row, "td") for row in rows)
     return f'<table class="headrace">{head}<tbody>{body}</tbody></table>'

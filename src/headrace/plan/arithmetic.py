@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -267,7 +267,7 @@ class Power(Operation):
         grown = ((size + 1.0) ** power - 1.0) / power
         if (logarithmic := _logarithmic(self.exponent)).any():
             log = tf.where(rises, tf.constant(logarithmic[0]), tf.constant(logarithmic[1]))
-            grown = tf.where(log, tf.math.log(size + 1.0), grown)
+            grown = tf.where(log, tf.math.log1p(size), grown)
         return tf.where(rises, grown, -grown)
 
 
@@ -275,14 +275,17 @@ def _power(x: pl.Expr, exponent: float) -> pl.Expr:
     import polars as pl
 
     above, below = exponent, 2 - exponent
-    size = x.abs() + 1.0
+    size = x.abs()
     if abs(above) < _NEAR_ZERO:
-        return pl.when(x >= 0).then(size.log()).otherwise(-(size.pow(below) - 1.0) / below)
+        return pl.when(x >= 0).then(size.log1p()).otherwise(-_grown(size, below))
     if abs(below) < _NEAR_ZERO:
-        return pl.when(x >= 0).then((size.pow(above) - 1.0) / above).otherwise(-size.log())
-    power = pl.when(x >= 0).then(above).otherwise(below)
-    grown = (size.pow(power) - 1.0) / power
+        return pl.when(x >= 0).then(_grown(size, above)).otherwise(-size.log1p())
+    grown = _grown(size, pl.when(x >= 0).then(above).otherwise(below))
     return pl.when(x >= 0).then(grown).otherwise(-grown)
+
+
+def _grown(size: pl.Expr, power: Any) -> pl.Expr:
+    return ((size + 1.0).pow(power) - 1.0) / power
 
 
 def _without_zero(exponent: FloatArray) -> FloatArray:

@@ -119,20 +119,19 @@ class Node:
             "outputs": list(self.outputs),
             "keeps": self.keeps,
             "kind": self.kind,
-            **self.operation.to_dict(),
+            "compute": self.operation.to_dict(),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Node:
         """Rebuild a node from `to_dict`."""
-        values = dict(data)
-        place = {name: values.pop(name) for name in ("inputs", "outputs", "keeps", "kind")}
+        kind = data["kind"]
         return cls(
-            Operation.from_dict(values),
-            tuple(place["inputs"]),
-            tuple(place["outputs"]),
-            bool(place["keeps"]),
-            tuple(place["kind"]) if isinstance(place["kind"], list) else place["kind"],
+            Operation.from_dict(data["compute"]),
+            tuple(data["inputs"]),
+            tuple(data["outputs"]),
+            bool(data["keeps"]),
+            tuple(kind) if isinstance(kind, list) else kind,
         )
 
 

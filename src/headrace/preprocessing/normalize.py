@@ -64,8 +64,10 @@ class Standardize(Transformer):
         """Answer the scaling."""
         mean, variance, count = learnt
         # The bound of scikit-learn, by the error of the variance's computation (Chan and others).
-        rounding = count * _EPSILON * variance + (count * mean * _EPSILON) ** 2
+        with np.errstate(over="ignore", invalid="ignore"):
+            rounding = count * _EPSILON * variance + (count * mean * _EPSILON) ** 2
         deviation = np.sqrt(np.where(variance <= rounding, 1.0, variance))
+        deviation[np.isinf(deviation)] = np.nan  # squares beyond 64 bits: the column is left alone
         return _affine(1 / deviation, -mean / deviation)
 
     def describe(self, columns: Sequence[ColumnInfo], learnt: Sequence[Any]) -> str:
@@ -304,8 +306,10 @@ class Power(Transformer):
         names = [info.name for info in columns]
         exponents = self._exponents(learnt)
         made = [transformed(x, p) for x, p in zip(learnt[0], exponents, strict=True)]
-        mean, deviation = np.mean(made, axis=1), np.std(made, axis=1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            mean, deviation = np.mean(made, axis=1), np.std(made, axis=1)
         deviation = np.where(deviation > _EPSILON * np.abs(mean), deviation, 1.0)
+        deviation[np.isinf(deviation)] = np.nan  # squares beyond 64 bits: the column is left alone
         return [
             Node.of(PowerOperation(exponents), names),
             Node.of(_affine(1 / deviation, -mean / deviation), names),

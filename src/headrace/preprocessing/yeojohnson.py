@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["best_exponent", "likelihood", "transformed"]
 
 _WIDEST = 10.0
+_LEAST_SPREAD = 1e-7  # deviation by mean; below it half of the digits are lost
 _GOLDEN = (np.sqrt(5) - 1) / 2
 _NEAR_ZERO = 1e-9
 
@@ -42,8 +43,8 @@ def likelihood(values: NDArray[np.float64], exponent: float) -> float:
     made = transformed(values, exponent)
     with np.errstate(over="ignore", invalid="ignore"):
         variance, mean = np.var(made), np.mean(made)
-    # Where only rounding is left of the variance, it says nothing.
-    if not np.isfinite(variance) or variance <= (np.finfo(np.float64).eps * mean) ** 2:
+    # Where rounding has a part in the variance, it says nothing.
+    if not np.isfinite(variance) or np.sqrt(variance) <= _LEAST_SPREAD * np.abs(mean):
         return -np.inf
     slope = np.mean(np.sign(values) * np.log1p(np.abs(values)))
     return float(-np.log(variance) / 2 + (exponent - 1) * slope)

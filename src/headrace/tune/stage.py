@@ -108,7 +108,9 @@ class _Search:
 
     def __init__(self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame) -> None:
         if pipeline.target is None:
-            raise SettingError("tuning needs a target; for clusters compare evaluations of several k")
+            raise SettingError(
+                "tuning needs a target; for clusters compare evaluations of several k"
+            )
         self._pipeline = pipeline
         self._raw = raw
         self._base = _with_steps(pipeline, raw)

@@ -119,12 +119,16 @@ def _mapping(content: Mapping[str, Any], salt: Numbers) -> Html:
 
 
 def _result(result: Result, salt: Numbers) -> Html:
+    return Html(_shown(result, salt) + details("As text", result.summary()))
+
+
+def _shown(result: Result, salt: Numbers) -> Html:
     inner = inner_results(result)
     drawn = [figure(ax, salt=salt()) for ax in _pictures(result, own=not inner)]
     parts = [_decision(result), *_tables(result), _notes(result), pictures(drawn)]
     for name, part in inner.items():
-        parts += [Html(f"<h3>{text(name.replace('_', ' ').capitalize())}</h3>"), render(part, salt)]
-    return Html("".join([*parts, details("As text", result.summary())]))
+        parts += [Html(f"<h3>{text(name.replace('_', ' ').capitalize())}</h3>"), _shown(part, salt)]
+    return Html("".join(parts))
 
 
 def inner_results(result: Any) -> dict[str, Result]:
@@ -169,7 +173,8 @@ def _pictures(result: Any, *, own: bool) -> list[Axes]:
     nothing to draw has none.
     """
     found = [draw(result) for fits, draws in _PICTURES if fits(result) for draw in draws]
-    if found or not own:
+    nothing_found = hasattr(result, "findings") and not result.findings
+    if found or nothing_found or not own:
         return found
     try:
         return [result.plot()]

@@ -77,8 +77,8 @@ def _release(result: Any) -> Iterator[Fact]:
 def _decision(result: Any) -> Iterator[Fact]:
     decision: Any = getattr(result, "decision", None)
     if hasattr(decision, "action"):
-        moved = len(result.drift.alarmed) if hasattr(result, "drift") else 0
-        yield "Decision", (decision.action, f"{moved} columns drifted")
+        moved = f"{len(result.drift.alarmed)} of {len(result.drift.columns)} columns drifted"
+        yield "Decision", (decision.action, moved)
 
 
 _FACTS: tuple[Callable[[Any], Iterator[Fact]], ...] = (

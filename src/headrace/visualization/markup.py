@@ -33,6 +33,7 @@ __all__ = [
 ]
 
 _WIDE_INCHES = 7.0
+_LONG = 14
 _PILLS = {
     **dict.fromkeys(("better", "keep", "promote", "passed"), "good"),
     **dict.fromkeys(("worse", "rollback", "failed", "error"), "bad"),
@@ -119,11 +120,9 @@ def _is_number(value: object) -> bool:
 
 
 def plain(values: Mapping[str, object]) -> Html:
-    """Answer names and their values, one below the other."""
-    rows = "".join(
-        f"<tr><th>{text(name)}</th><td>{text(value)}</td></tr>" for name, value in values.items()
-    )
-    return Html(f'<div class="scroll"><table class="plain"><tbody>{rows}</tbody></table></div>')
+    """Answer names and their values, as many side by side as there is room for."""
+    pairs = (f"<div><dt>{text(n)}</dt><dd>{text(v)}</dd></div>" for n, v in values.items())
+    return Html(f'<dl class="plain">{"".join(pairs)}</dl>')
 
 
 def rounded(*values: float, width: float) -> tuple[Figure, ...]:
@@ -160,7 +159,8 @@ def facts(values: Mapping[str, object]) -> Html:
     for name, value in values.items():
         figure, remark = value if isinstance(value, tuple) else (value, None)
         small = f"<small>{text(remark)}</small>" if remark else ""
-        cards.append(f"<div><dt>{text(name)}</dt><dd>{text(figure)}{small}</dd></div>")
+        long = ' class="long"' if len(text(figure)) > _LONG else ""
+        cards.append(f"<div><dt>{text(name)}</dt><dd{long}>{text(figure)}{small}</dd></div>")
     return Html(f'<dl class="facts">{"".join(cards)}</dl>' if cards else "")
 
 
