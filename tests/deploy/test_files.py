@@ -14,6 +14,7 @@ from headrace.deploy import files
 from headrace.deploy.files import (
     Disk,
     append_line,
+    make_folders,
     publish_folder,
     remove_leftovers,
     sha256,
@@ -182,6 +183,15 @@ def test_a_killed_publication_leaves_old_or_new_and_the_next_one_tidies(tmp_path
 
 def _environment() -> dict[str, str]:
     return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_folders_are_made_as_deep_as_needed(tmp_path: Path) -> None:
+    make_folders(tmp_path / "a" / "b" / "c")
+    make_folders(tmp_path / "a" / "b" / "c")
+    assert (tmp_path / "a" / "b" / "c").is_dir()
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileExistsError):
+        make_folders(tmp_path / "file")
 
 
 def test_leftovers_of_the_dead_go_and_work_of_the_living_stays(tmp_path: Path) -> None:

@@ -205,7 +205,8 @@ def test_links_and_pipes_are_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=r"card\.md: a release holds plain files and no links"):
         read_release(folder)
     (folder / "card.md").unlink()
-    os.mkfifo(folder / "card.md")
+    make_pipe = getattr(os, "mkfifo", None) or pytest.skip("this system has no named pipes")
+    make_pipe(folder / "card.md")
     with pytest.raises(ReleaseError, match=r"card\.md: a release holds plain files"):
         read_release(folder)
     (folder / "card.md").unlink()

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.data.profile import profile
@@ -36,6 +36,7 @@ def table(rows: list[tuple[float, float, str, int]]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=types, orient="row")
 
 
+@settings(max_examples=40, deadline=None)
 @given(ROWS)
 def test_the_rows_of_the_reference_are_counted_as_the_reference_is(
     rows: list[tuple[float, float, str, int]],
@@ -49,6 +50,7 @@ def test_the_rows_of_the_reference_are_counted_as_the_reference_is(
             assert column.current.sum() == column.present
 
 
+@settings(max_examples=40, deadline=None)
 @given(ROWS, ROWS)
 def test_every_new_value_has_one_cell(
     before: list[tuple[float, float, str, int]], after: list[tuple[float, float, str, int]]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -39,6 +39,7 @@ def pairs_of_counts() -> st.SearchStrategy[Any]:
     )
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 60), st.integers(0, 40), st.integers(1, 40))
 def test_same_share_is_the_exact_hypergeometric_tail(
     having: int, rows: int, drawn: int, new_rows: int
@@ -109,6 +110,7 @@ def test_more_unseen_rows_than_there_are_rare_values_are_impossible() -> None:
     assert unseen(np.array([1.0, 1.0, 998.0]), 90, 900, 100).p_value == 0.0
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_holm_agrees_with_its_definition(p_values: list[float]) -> None:
     corrected = holm(p_values)
@@ -123,6 +125,7 @@ def test_holm_of_nothing_is_nothing() -> None:
     assert holm([]) == []
 
 
+@settings(deadline=None)
 @given(pairs_of_counts())
 def test_distance_is_a_distance(counts: tuple[list[int], list[int]]) -> None:
     first, second = (np.array(c, np.float64) for c in counts)
@@ -140,6 +143,7 @@ def test_distance_of_large_samples_is_the_jensen_shannon_distance() -> None:
     assert distance(np.array([1e9, 0]), np.array([0, 1e9])) == pytest.approx(1.0, rel=1e-6)
 
 
+@settings(deadline=None)
 @given(pairs_of_counts())
 def test_pooling_keeps_the_rows_and_leaves_enough_in_each_cell(
     counts: tuple[list[int], list[int]],
@@ -155,6 +159,7 @@ def test_pooling_keeps_the_rows_and_leaves_enough_in_each_cell(
             assert (sum(pooled) * smaller / total >= 5 - 1e-9).all()
 
 
+@settings(deadline=None)
 @given(COUNTS)
 def test_pooling_looks_at_both_samples_together_only(counts: list[int]) -> None:
     pooled = np.array(counts, np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
@@ -22,12 +22,15 @@ from headrace.errors import DataError, Problem, SettingError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
+    from numpy.typing import NDArray
+
     from headrace.data.schema import Column, Schema
 
 __all__ = ["conform", "to_blocks"]
 
 _SHOWN_ROWS = 3
 _PREFIX = "refused "
+_Scalar = TypeVar("_Scalar", np.float64, np.int64)
 
 
 def conform(
@@ -113,8 +116,8 @@ def to_blocks(frame: pl.DataFrame, schema: Schema) -> Blocks:
     )
 
 
-def _matrix(frame: pl.DataFrame, names: tuple[str, ...], dtype: type) -> np.ndarray:
-    matrix = np.empty((frame.height, len(names)), dtype=dtype)
+def _matrix(frame: pl.DataFrame, names: tuple[str, ...], dtype: type[_Scalar]) -> NDArray[_Scalar]:
+    matrix: NDArray[_Scalar] = np.empty((frame.height, len(names)), dtype=dtype)
     for i, name in enumerate(names):
         matrix[:, i] = frame[name].to_numpy()
     return matrix

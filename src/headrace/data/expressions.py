@@ -7,6 +7,7 @@ written for whole columns of one dtype.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,6 @@ from headrace.data.schema import MISSING_TIME
 from headrace.data.values import missing_numbers, missing_times
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from headrace.data.schema import Column
 
 __all__ = ["Reading", "reading", "text_of"]
@@ -31,7 +30,7 @@ _NO_TIME = pl.lit(MISSING_TIME, pl.Int64)
 _DAY = 86_400_000_000
 _MICROSECONDS = {"ns": (1, 1000), "us": (1, 1), "ms": (1000, 1)}
 
-Parse = "Callable[[pl.Series, Column], pl.Series]"
+Parse = Callable[[pl.Series, "Column"], pl.Series]
 
 
 @dataclass(frozen=True)
@@ -219,11 +218,11 @@ def _time(column: Column, raw: pl.Expr, dtype: pl.DataType) -> Reading:
 
 def _time_of_number(column: Column, number: pl.Expr) -> Reading:
     """Read numbers that count from 1970, or that are dates written in digits (20240131)."""
-    if column.format not in grammar.UNIX_UNITS:
+    unit = column.format
+    if unit is None or unit not in grammar.UNIX_UNITS:
         text = number.map_batches(_float_texts, return_dtype=pl.String, is_elementwise=True)
         parsed = _parsed(text, column, parse_times, pl.Int64)
         return Reading(parsed.canonical, number.is_infinite())
-    unit = column.format
     instant = number.map_batches(
         lambda values: unix_times(values, unit).alias(values.name),
         return_dtype=pl.Int64,
@@ -239,7 +238,7 @@ def _instant(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     physical = raw.to_physical().cast(pl.Int64)
     up, down = (_DAY, 1)
     if isinstance(dtype, pl.Datetime):
-        up, down = _MICROSECONDS[dtype.time_unit or "us"]
+        up, down = _MICROSECONDS[dtype.time_unit]
     if up == 1:
         return physical if down == 1 else physical // down
     limit = 2 * (TIME_RANGE[1] // up + 1)

@@ -66,7 +66,7 @@ def _expand(path: str | Path) -> list[Path]:
     if place.is_dir():
         return _folder(place)
     if glob.has_magic(text):
-        found = sorted(Path(match) for match in glob.glob(str(place), recursive=True))
+        found = sorted(Path(match) for match in glob.glob(str(place), recursive=True))  # noqa: PTH207 - Path.glob takes no absolute pattern
         if files := [match for match in found if match.is_file()]:
             return files
         raise DataError([Problem(f"no file matches the pattern {text!r}")])

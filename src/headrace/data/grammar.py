@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 import re
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +18,7 @@ from headrace.errors import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from decimal import Decimal
 
 __all__ = [
     "BLANKS",
@@ -74,8 +74,9 @@ INTEGER_LIMIT: Final = 1e38
 """Whole floats below this size are written as integers; larger ones with an exponent."""
 
 _MONTH_NAMES = (
-    "january february march april may june july august september october november december"
-).split()
+    "january", "february", "march", "april", "may", "june", "july", "august", "september",
+    "october", "november", "december",
+)  # fmt: skip
 MONTHS: Final[Mapping[str, int]] = {
     **{name: i for i, name in enumerate(_MONTH_NAMES, 1)},
     **{name[:3]: i for i, name in enumerate(_MONTH_NAMES, 1)},
@@ -97,6 +98,7 @@ _DIRECTIVES: Mapping[str, tuple[str, str]] = {
     "f": ("fraction", "[0-9]{1,9}"),
     "z": ("zone", _ZONE),
 }
+_SAME_PART = {"year2": "year", "monthname": "month", "hour12": "hour"}
 _USUAL_WORDS = {"true": True, "t": True, "yes": True, "y": True, "1": True, "1.0": True}
 _USUAL_WORDS |= {"false": False, "f": False, "no": False, "n": False, "0": False, "0.0": False}
 _ALWAYS_WORDS = ("true", "1", "1.0", "false", "0", "0.0")
@@ -135,6 +137,7 @@ def decimal_text(value: Decimal) -> str:
     """Write a finite decimal as a category's text, without trailing zeros.
 
     Example:
+        >>> from decimal import Decimal
         >>> decimal_text(Decimal("1.50")), decimal_text(Decimal("3.00"))
         ('1.5', '3')
     """
@@ -198,8 +201,8 @@ def format_pattern(text: str | None) -> str:
         return ISO_PATTERN
     parts = re.findall(r"%.|[^%]|%", text, re.DOTALL)
     groups = [_group(part) for part in parts]
-    named = [name for name in groups if name]
-    if len(set(named)) < len(named) or not {"year", "year2"} & set(named):
+    named = [_SAME_PART.get(name, name) for name in groups if name]
+    if len(set(named)) < len(named) or "year" not in named:
         raise SettingError(f"the date format {text!r} must hold one year and no part twice")
     return "^" + "".join(_part(parts, groups, i) for i in range(len(parts))) + "$"
 

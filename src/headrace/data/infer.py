@@ -7,28 +7,29 @@ The rules, in order; the first that holds decides:
    are category. Duration and Time columns are number (seconds).
 3. Whole numbers whose name says so are a date: written 20240131 under a name with "date" or "day",
    or counted from 1970 under a name with "timestamp" or "epoch".
-4. Whole numbers under a name with a word such as "id", "uuid" or "index" are an id when nearly all
-   differ, and a category when they repeat; so are they under "zip", "postcode" or "code", which are
-   always a category.
-5. Other numbers are number, even when there are few different ones: an integer that stands for a
+4. Whole numbers under a name with a word such as "zip", "postcode" or "code" are a category. Under
+   "id" or "uuid" they are an id when nearly all differ, and a category when they repeat. When they
+   count the rows under a name such as "index", "" or "Unnamed: 0" they are an id.
+5. Whole numbers beyond 2**53 would lose digits; they are an id when nearly all differ, else a
+   category.
+6. Other numbers are number, even when there are few different ones: an integer that stands for a
    category cannot be told from a count. `kinds={"SEX": "category"}` says so.
-6. Text whose values are all numbers is number; not so with leading zeros or more than 15 digits,
+7. Text whose values are all numbers is number; not so with leading zeros or more than 15 digits,
    which are codes. Rules 3 and 4 apply to whole numbers held as text too.
-7. Text whose values are a pair of true/false, yes/no, t/f or y/n is boolean.
-8. Text whose values are all dates is datetime: ISO 8601, or a format such as 31.12.2024 that all
+8. Text whose values are a pair of true/false, yes/no, t/f or y/n is boolean.
+9. Text whose values are all dates is datetime: ISO 8601, or a format such as 31.12.2024 that all
    values share. When 01/02/2024 could be read in two ways in every row, it stays text.
-9. Other text is an id when nearly all values differ and are short, without spaces and in ASCII;
-   text when values are long and mostly differ, and category otherwise.
+10. Other text is an id when nearly all values differ and are short, in ASCII and without spaces;
+    text when values are long and mostly differ, and category otherwise.
 
 In numbers, truth values and dates "?", "-", "NA", "null" and the like mean missing. In a category
-only lone marks ("?", "-") and what programs write for gaps ("NaN", "<NA>", "#N/A") do; words such as
-"NA" or "none" may be values, are kept, and are named in the reason. Declaring `missing` ends all
-guessing for that column.
+only a lone mark does ("?" or "-", when no other value is a mark), and what programs write for gaps
+("NaN", "<NA>", "#N/A"); words such as "NA" or "none" may be values, are kept, and are named in the
+reason. Declaring `missing` ends all guessing for that column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ from headrace.data.spellings import Guess, guess_text, guess_time_of_number
 from headrace.errors import DataError, Problem, SettingError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from headrace.data.schema import Kind
 
@@ -90,12 +91,12 @@ def infer_schema(
 
     Example:
         >>> import polars as pl
-        >>> frame = pl.LazyFrame({"age": ["39", "?"], "zip": [9490, 1010], "day": ["2024-01-31"] * 2})
-        >>> print(infer_schema(frame, kinds={"day": "category"}).summary())
+        >>> frame = pl.LazyFrame({"age": ["39", "?"], "zip": [9490, 1010], "day": ["May", "June"]})
+        >>> print(infer_schema(frame, kinds={"day": "text"}).summary())
         column  kind      why
         age     number    whole numbers, constant 39; '?' (1 row) read as missing
         zip     category  the name says codes; whole numbers, 2 distinct from 1010 to 9490
-        day     category  given
+        day     text      given
     """
     held = frame.collect_schema()
     names = [name for name in held if name not in exclude]
@@ -129,7 +130,7 @@ def _facts(frame: pl.LazyFrame, guesses: Mapping[str, Guess]) -> dict[str, Facts
     """Count all rows; text that turned out not to be what its sample suggested, once more."""
     candidates = {name: guess.candidates for name, guess in guesses.items()}
     facts = gather(frame, list(guesses), candidates)
-    wrong = [name for name, fact in facts.items() if fact.refused and min(fact.refused)]
+    wrong = [name for name, fact in facts.items() if fact.refused and all(fact.refused)]
     again = gather(frame, wrong, {}) if wrong else {}
     return facts | {
         name: replace(fact, refused=facts[name].refused) for name, fact in again.items()
@@ -187,7 +188,7 @@ def _guess(sample: pl.Series, declared: Column | None, missing: tuple[str, ...] 
     name = sample.name
     if sample.dtype == pl.String:
         guess = guess_text(name, sample, missing)
-        return guess if declared is None else _guess_details(sample, declared, guess)
+        return guess if declared is None else _guess_details(declared, guess)
     if not sample.dtype.is_numeric():
         return Guess()
     low, high = _range(sample)
@@ -204,7 +205,7 @@ def _range(sample: pl.Series) -> tuple[float | None, float | None]:
     return numbers.min(), numbers.max()  # type: ignore[return-value]
 
 
-def _guess_details(sample: pl.Series, declared: Column, guess: Guess) -> Guess:
+def _guess_details(declared: Column, guess: Guess) -> Guess:
     """Answer how text of a declared kind may be written."""
     dated = declared.kind == "datetime" and declared.format is None
     dates = (column for column in guess.candidates if column.kind == "datetime")

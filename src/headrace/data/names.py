@@ -15,7 +15,7 @@ CLOCK_WORDS: Final = frozenset({"timestamp", "epoch", "unix", "unixtime", "ts"})
 
 _ID_WORDS = frozenset({"id", "ids", "uuid", "guid", "uid", "oid", "pk", "rowid"})
 _CODE_WORDS = frozenset(
-    "zip zipcode postcode postal plz code codes sku isbn ean fips phone".split()
+    ("zip", "zipcode", "postcode", "postal", "plz", "code", "codes", "sku", "isbn", "ean", "fips")
 )
 _ROW_NAMES = frozenset(
     ("", "0", "index", "unnamed 0", "row", "rows", "rownames", "row names", "rownum", "no", "nr")

@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from headrace.data import grammar
-from headrace.data.problems import Refused
+from headrace.data.problems import Refused, with_article
 from headrace.data.schema import Column
 from headrace.data.values import is_missing_type, reader
 from headrace.errors import DataError, Problem
@@ -155,8 +155,9 @@ def column_of(name: str, values: object) -> pl.Series:
     if isinstance(values, Sequence) and not isinstance(values, (str, bytes)):
         return _of_objects(name, list(values))
     if hasattr(values, "__arrow_c_stream__") or hasattr(values, "__arrow_c_array__"):
-        return pl.Series(name, values)
-    text = f"expected a sequence of values, received a {type(values).__name__}"
+        held: Any = values
+        return pl.Series(name, held)
+    text = f"expected a sequence of values, received {with_article(type(values).__name__)}"
     raise DataError([Problem(text, column=name, hint="Give one value for each row")])
 
 

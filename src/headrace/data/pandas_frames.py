@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from headrace.data.expressions import text_of
 from headrace.data.objects import column_of, unique_names
 from headrace.errors import DataError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["from_pandas", "pandas_column"]
 
@@ -33,29 +37,41 @@ def from_pandas(frame: Any) -> pl.DataFrame:
 
 
 def pandas_column(name: str, series: Any) -> pl.Series:
-    """Make a Polars column of a pandas series, whatever its dtype."""
+    """Make a Polars column of a pandas series, whatever its dtype.
+
+    Example:
+        >>> import pandas as pd
+        >>> pandas_column("a", pd.Series([1, None], dtype="Int64")).to_list()
+        [1, None]
+    """
     dtype = series.dtype
-    kind = type(dtype).__name__
     if isinstance(dtype, np.dtype):
         return column_of(name, series.to_numpy())
-    if kind == "CategoricalDtype":
-        return _categorical(name, series)
-    if kind == "DatetimeTZDtype":
-        utc = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        return column_of(name, utc.to_numpy()).dt.replace_time_zone("UTC")
-    if kind == "StringDtype":
-        return _text(name, series)
-    if kind in ("ArrowDtype",):
-        return pl.Series(name, series.array.__arrow_array__())
-    if kind == "SparseDtype":
-        return column_of(name, series.sparse.to_dense().to_numpy())
-    if kind == "PeriodDtype":
-        return column_of(name, series.dt.to_timestamp().to_numpy())
-    if getattr(dtype, "kind", "O") in "biuf":
-        return _nullable(name, series)
-    if kind == "IntervalDtype":
-        return column_of(name, series.astype("string").to_numpy(dtype=object, na_value=None))
-    return column_of(name, series.to_numpy(dtype=object))
+    make = _DTYPES.get(type(dtype).__name__)
+    if make is None and getattr(dtype, "kind", "O") in "biuf":
+        make = _nullable
+    return make(name, series) if make else column_of(name, series.to_numpy(dtype=object))
+
+
+def _zoned(name: str, series: Any) -> pl.Series:
+    utc = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    return column_of(name, utc.to_numpy()).dt.replace_time_zone("UTC")
+
+
+def _arrow(name: str, series: Any) -> pl.Series:
+    return pl.Series(name, series.array.__arrow_array__())
+
+
+def _sparse(name: str, series: Any) -> pl.Series:
+    return column_of(name, series.sparse.to_dense().to_numpy())
+
+
+def _period(name: str, series: Any) -> pl.Series:
+    return column_of(name, series.dt.to_timestamp().to_numpy())
+
+
+def _interval(name: str, series: Any) -> pl.Series:
+    return column_of(name, series.astype("string").to_numpy(dtype=object, na_value=None))
 
 
 def _nullable(name: str, series: Any) -> pl.Series:
@@ -77,8 +93,6 @@ def _categorical(name: str, series: Any) -> pl.Series:
     """Keep categories as such: their text, as an Enum, so that they are not taken for numbers."""
     texts = column_of(name, list(series.cat.categories))
     if texts.dtype != pl.String:
-        from headrace.data.expressions import text_of
-
         written = text_of(pl.col(name), texts.dtype)
         if written is None:
             return column_of(name, series.to_numpy(dtype=object))
@@ -88,3 +102,14 @@ def _categorical(name: str, series: Any) -> pl.Series:
     if texts.n_unique() == texts.len() and texts.len():
         return values.cast(pl.Enum(texts))
     return values
+
+
+_DTYPES: dict[str, Callable[[str, Any], pl.Series]] = {
+    "ArrowDtype": _arrow,
+    "CategoricalDtype": _categorical,
+    "DatetimeTZDtype": _zoned,
+    "IntervalDtype": _interval,
+    "PeriodDtype": _period,
+    "SparseDtype": _sparse,
+    "StringDtype": _text,
+}

@@ -85,7 +85,7 @@ def parse_times(text: pl.Series, column: Column) -> pl.Series:
 
 def _parse_times(text: pl.Series, column: Column) -> pl.Series:
     stripped = text.str.strip_chars(BLANKS)
-    if column.format in grammar.UNIX_UNITS:
+    if column.format is not None and column.format in grammar.UNIX_UNITS:
         number = stripped.cast(pl.Float64, strict=False)
         instant = unix_times(_when(number.is_finite(), number, None), column.format)
     else:

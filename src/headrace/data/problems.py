@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from headrace.data.schema import Column, Schema
 
-__all__ = ["Refused", "absent_column", "expected", "refused_values", "warn_unknown"]
+__all__ = ["Refused", "absent_column", "expected", "refused_values", "warn_unknown", "with_article"]
 
 _SHOWN_ROWS = 3
 
@@ -65,7 +65,7 @@ def refused_values(
 
 def absent_column(name: str, received: Iterable[str], row: int | None = None) -> Problem:
     """Answer the problem of a column that the data lacks, with the nearest name that it has."""
-    meant = nearest(name, [other for other in received if isinstance(other, str)])
+    meant = nearest(name, map(str, received))
     hint = f"Did you mean {meant!r}?" if meant else None
     return Problem("the column is missing", column=name, row=row, hint=hint)
 
@@ -79,6 +79,16 @@ def warn_unknown(unknown: Collection[str], schema: Schema, stacklevel: int) -> N
             UnknownColumnWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def with_article(noun: str) -> str:
+    """Put "a" or "an" in front of a word.
+
+    Example:
+        >>> with_article("int"), with_article("list")
+        ('an int', 'a list')
+    """
+    return f"an {noun}" if noun[:1] in tuple("aeiouAEIOU") else f"a {noun}"
 
 
 def _suggested(name: str, schema: Schema) -> str:

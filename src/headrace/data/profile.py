@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from headrace.data.schema import Column, Kind, Schema
 
@@ -51,7 +52,7 @@ class ColumnProfile:
         edges: Strictly increasing edges of up to 20 bins (21 edges).
         counts: Rows in each bin; a bin holds its upper edge and not its lower one, save that the
             first bin holds both.
-        values: The rows of the most frequent values of a category, at most 200, most frequent first.
+        values: The rows of the most frequent values of a category, at most 200, in that order.
         other: Rows with a value that `values` does not list.
     """
 
@@ -215,10 +216,11 @@ def _sample(frame: pl.LazyFrame, columns: list[Column]) -> pl.DataFrame:
     return collect(spread.bottom_k(_SAMPLE_ROWS, by=place).drop(place), streaming=True)
 
 
-def _present(sample: pl.DataFrame, column: Column) -> np.ndarray:
-    values = sample[column.name].to_numpy()
+def _present(sample: pl.DataFrame, column: Column) -> NDArray[np.float64]:
+    held = sample[column.name]
     if column.type == "time":
-        return values[values != MISSING_TIME].astype(np.float64)
+        held = held.filter(held != MISSING_TIME)
+    values: NDArray[np.float64] = held.to_numpy().astype(np.float64)
     return values[np.isfinite(values)]
 
 

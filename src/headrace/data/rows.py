@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from headrace.data.values import reader
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection
 
     from numpy.typing import NDArray
 
@@ -158,21 +159,13 @@ def _get(row: Mapping[str, object], column: Column) -> object:
 
 
 def _check_rows(rows: Sequence[Mapping[str, object]]) -> None:
-    if not _is_sequence(rows):
+    if not isinstance(rows, Sequence) or isinstance(rows, (str, bytes)):
         text = "expected a list of rows, each a mapping from column name to value"
         raise DataError([Problem(text, value=rows)])
     problems = [
         Problem("expected a mapping from column name to value", row=i, value=row)
         for i, row in enumerate(rows)
-        if not _is_mapping(row)
+        if not isinstance(row, Mapping)
     ]
     if problems:
         raise DataError(problems)
-
-
-def _is_sequence(rows: object) -> bool:
-    return hasattr(rows, "__len__") and hasattr(rows, "__getitem__") and not _is_mapping(rows)
-
-
-def _is_mapping(row: object) -> bool:
-    return hasattr(row, "keys") and hasattr(row, "get")

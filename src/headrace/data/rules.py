@@ -1,4 +1,4 @@
-"""The rules that decide a column's kind from its name and its facts; `infer` states them in order."""
+"""The rules that decide a column's kind from its name and its facts; `infer` states them."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ __all__ = [
     "read_as_missing",
 ]
 
+_EXACT = 2**53
 _NEARLY = 0.95
 _MOSTLY = 0.5
 _MANY_ROWS = 50
@@ -105,15 +106,23 @@ def _plain(dtype: pl.DataType) -> str:
 def _numeric(name: str, facts: Facts) -> tuple[Kind, str]:
     if not facts.whole:
         return "number", describe(facts)
+    kind, why = _identity(name, facts)
+    return kind, f"{why}; {describe(facts)}" if why else describe(facts)
+
+
+def _identity(name: str, facts: Facts) -> tuple[Kind, str]:
+    """Answer what whole numbers are: they may be codes, ids or row numbers."""
+    differ = facts.distinct >= _NEARLY * facts.present
     if is_code(name):
-        return "category", f"the name says codes; {describe(facts)}"
+        return "category", "the name says codes"
     if is_id(name):
-        if facts.distinct >= _NEARLY * facts.present:
-            return "id", f"the name says id, and {_differing(facts)}; {describe(facts)}"
-        return "category", f"the name says id, and values repeat; {describe(facts)}"
-    if _counts_rows(name, facts):
-        return "id", f"counts the rows; {describe(facts)}"
-    return "number", describe(facts)
+        repeat = "the name says id, and values repeat"
+        return (
+            ("id", f"the name says id, and {_differing(facts)}") if differ else ("category", repeat)
+        )
+    if facts.dtype.is_integer() and max(abs(facts.low or 0), abs(facts.high or 0)) > _EXACT:
+        return "id" if differ else "category", "too large for exact numbers"
+    return ("id", "counts the rows") if _counts_rows(name, facts) else ("number", "")
 
 
 def _counts_rows(name: str, facts: Facts) -> bool:

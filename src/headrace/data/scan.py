@@ -28,14 +28,12 @@ _SIGNS = (
         "Quote fields that hold the separator, or correct the row",
     ),
     (
-        re.compile(
-            r"unexpected end of file|corrupt (gzip|deflate)|incomplete frame|checksum", re.I
-        ),
+        re.compile(r"(?i)unexpected end of file|corrupt (gzip|deflate)|incomplete frame|checksum"),
         "the compressed file is cut off or damaged",
         "Copy or download it again",
     ),
     (
-        re.compile(r"could not parse .* as dtype `str`", re.S),
+        re.compile(r"(?s)could not parse .* as dtype `str`"),
         "a quoted field is not closed",
         "Look for a lone quotation mark",
     ),
@@ -45,7 +43,7 @@ _SIGNS = (
         "Each line must be one JSON object, with one type of value to a name",
     ),
     (
-        re.compile(r"out-of-spec|parquet.*magic|Invalid thrift|footer", re.I),
+        re.compile(r"(?i)out-of-spec|parquet.*magic|Invalid thrift|footer"),
         "the file is cut off or damaged, or not of the format that its name says",
         "Write it again",
     ),

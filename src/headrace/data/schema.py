@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from headrace.data import grammar
+from headrace.data.grammar import check_format
 from headrace.errors import DataError, Problem, SettingError, nearest
 
 if TYPE_CHECKING:
@@ -132,7 +132,9 @@ format=None, optional=False)
                 f"a column is described by {sorted(known)}, received {sorted(values)}"
             )
         listed = ("missing", "true", "false")
-        return cls(**{k: tuple(v) if k in listed else v for k, v in values.items()})
+        settings: dict[str, Any] = dict(values)
+        settings |= {key: tuple(values[key]) for key in listed if key in values}
+        return cls(**settings)
 
 
 @dataclass(frozen=True)
@@ -285,10 +287,10 @@ class Schema:
     def _repr_html_(self) -> str:
         cells = "".join(
             "<tr>"
-            + f'<td style="text-align:left"><code>{html.escape(_one_line(column.name))}</code></td>'
-            + f'<td style="text-align:left">{html.escape(column.kind)}</td>'
-            + f'<td style="text-align:left">{html.escape(_notes(column))}</td>'
-            + "</tr>"
+            f'<td style="text-align:left"><code>{html.escape(_one_line(column.name))}</code></td>'
+            f'<td style="text-align:left">{html.escape(column.kind)}</td>'
+            f'<td style="text-align:left">{html.escape(_notes(column))}</td>'
+            "</tr>"
             for column in self.columns
         )
         head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("column", "kind", "why"))
@@ -348,7 +350,7 @@ def _check_format(column: Column) -> None:
             f"column {column.name!r}: format= is for kind datetime, not {column.kind}"
         )
     try:
-        grammar.check_format(column.format)
+        check_format(column.format)
     except SettingError as error:
         raise SettingError(f"column {column.name!r}: {error}") from None
 

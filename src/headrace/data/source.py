@@ -1,9 +1,9 @@
-"""Any source of rows as a lazy Polars table, and answers back in the container that they came in."""
+"""Any source of rows as a lazy Polars table, and answers back in the container they came in."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from headrace.data.files import from_paths
 from headrace.data.objects import column_of, from_array, from_columns, from_rows
+from headrace.data.problems import with_article
 from headrace.data.query import Query
 from headrace.data.scan import collect, in_memory
 from headrace.errors import DataError, Problem
@@ -28,7 +29,7 @@ _ACCEPTED = (
 )
 
 
-def read(data: object) -> pl.LazyFrame:
+def read(data: object, *, empty: bool = False) -> pl.LazyFrame:
     """Answer any source as a lazy table with the dtypes that the source gives.
 
     Sources: pandas (every dtype), Polars (eager and lazy), whatever speaks the Arrow PyCapsule
@@ -44,10 +45,11 @@ def read(data: object) -> pl.LazyFrame:
 
     Args:
         data: The source.
+        empty: Whether a table without rows is welcome, as it is where each row gets an answer.
 
     Raises:
         DataError: A source of another type, an absent, damaged or mistaken file, duplicate
-            column names, or a table without rows or columns.
+            column names, or a table without columns or, unless `empty`, without rows.
 
     Example:
         >>> read({"a": [1, 2], "b": ["x", None]}).collect().rows()
@@ -61,37 +63,43 @@ def read(data: object) -> pl.LazyFrame:
         return table
     if table.width == 0:
         raise DataError([Problem("the table has no columns")])
-    if table.height == 0:
+    if table.height == 0 and not empty:
         columns = ", ".join(repr(name) for name in table.columns[:5])
         raise DataError([Problem(f"the table is empty: it has no rows (columns {columns})")])
     return table.lazy()
 
 
-def _table(data: Any) -> pl.DataFrame | pl.LazyFrame:
-    """Answer the table of a source; one line for each kind of source."""
-    if isinstance(data, pl.LazyFrame):
-        return data
-    if isinstance(data, pl.DataFrame):
-        return _without_objects(data)
-    if _is_pandas(data):
-        from headrace.data.pandas_frames import from_pandas
-
-        return from_pandas(data)
-    if isinstance(data, Query):
-        return data.read()
-    if isinstance(data, (str, Path)):
-        return _checked(from_paths([data]))
-    if isinstance(data, np.ndarray):
-        return from_array(data)
-    if isinstance(data, tuple) and len(data) == 2 and getattr(data[0], "ndim", 0) == 2:
-        return from_array(np.asarray(data[0]), data[1])
-    if isinstance(data, Mapping):
-        return from_columns(data)
-    if isinstance(data, (list, tuple)):
-        return _of_list(data)
-    if hasattr(data, "__arrow_c_stream__"):
-        return _of_arrow(data)
+def _table(data: object) -> pl.DataFrame | pl.LazyFrame:
+    for accepts, make in _SOURCES:
+        if accepts(data):
+            return make(data)
     raise DataError([Problem(f"expected {_ACCEPTED}; received {_described(data)}")])
+
+
+def _is_a(*types: type) -> Callable[[object], bool]:
+    return lambda data: isinstance(data, types)
+
+
+def _is_named_array(data: object) -> bool:
+    return isinstance(data, tuple) and len(data) == 2 and getattr(data[0], "ndim", 0) == 2
+
+
+def _is_arrow(data: object) -> bool:
+    return hasattr(data, "__arrow_c_stream__")
+
+
+def _of_pandas(data: Any) -> pl.DataFrame:
+    from headrace.data.pandas_frames import from_pandas
+
+    return from_pandas(data)
+
+
+def _of_path(data: str | Path) -> pl.DataFrame | pl.LazyFrame:
+    return _checked(from_paths([data]))
+
+
+def _of_named_array(data: tuple[Any, Any]) -> pl.DataFrame:
+    return from_array(np.asarray(data[0]), data[1])
 
 
 def _checked(frame: pl.LazyFrame) -> pl.DataFrame | pl.LazyFrame:
@@ -121,10 +129,31 @@ def _of_arrow(data: Any) -> pl.DataFrame:
         return pl.DataFrame(data)
     except pl.exceptions.DuplicateError as error:
         raise DataError([Problem(f"two columns have one name: {error}")]) from error
+    except pl.exceptions.SchemaError as error:  # an array, not a table
+        text = f"expected {_ACCEPTED}; received {_described(data)}"
+        raise DataError([Problem(text)]) from error
+
+
+_SOURCES: tuple[tuple[Callable[[object], bool], Callable[[Any], pl.DataFrame | pl.LazyFrame]], ...]
+_SOURCES = (
+    (_is_a(pl.LazyFrame), lambda data: data),
+    (_is_a(pl.DataFrame), _without_objects),
+    (_is_pandas, _of_pandas),
+    (_is_a(Query), Query.read),
+    (_is_a(str, Path), _of_path),
+    (_is_a(np.ndarray), from_array),
+    (_is_named_array, _of_named_array),
+    (_is_a(Mapping), from_columns),
+    (_is_a(list, tuple), _of_list),
+    (_is_arrow, _of_arrow),
+)
+"""Each kind of source: how it is known, and what makes a table of it; the first that fits."""
 
 
 def _described(data: object) -> str:
-    name = f"a {type(data).__module__}.{type(data).__name__}".replace("a builtins.", "a ")
+    kind = type(data)
+    outside = kind.__module__ not in ("builtins", "numpy")
+    name = with_article(f"{kind.__module__}.{kind.__name__}" if outside else kind.__name__)
     if name.endswith("Series"):
         return f"{name} (give a table: .to_frame())"
     return name

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import polars as pl
-
 from headrace.data.grammar import BLANKS, format_pattern, parse_time
+from headrace.data.names import CLOCK_WORDS, DATE_WORDS, name_words
 from headrace.data.parsing import parse_numbers, parse_times
 from headrace.data.schema import Column
-from headrace.data.names import CLOCK_WORDS, DATE_WORDS, name_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import polars as pl
 
 __all__ = [
     "MISSING_MARKS",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 MISSING_MARKS: Final = ("?", "-", "--", ".", "*", "#N/A", "<NA>", "NaN", "nan", "NaT", r"\N")
-"""Spellings that mean missing in a category too: lone marks, and what programs write for gaps."""
+"""Spellings that mean missing in a category too: lone marks, and what programs write."""
 
 MISSING_WORDS: Final = ("NA", "N/A", "null", "none", "nil", "na", "n/a")
 """Spellings that mean missing among numbers or dates, but may be a category's value."""
@@ -45,7 +45,8 @@ _MOSTLY = 0.9
 _EXACT_DIGITS = 15
 _DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y",
-    "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%y",
+    "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%b %d, %Y", "%B %d, %Y", "%d/%m/%y", "%m/%d/%y",
+    "%d-%b-%y",
 )  # fmt: skip
 _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _MONTHS = r"^(?:1[89]|20|21)[0-9]{2}-(?:0[1-9]|1[0-2])$"
@@ -94,6 +95,7 @@ def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> G
         missing: The spellings of missing, if declared; otherwise the known ones are tried.
 
     Example:
+        >>> import polars as pl
         >>> guess_text("x", pl.Series(["1", "2.5", "NA"]), None).candidates[0].kind
         'number'
     """
@@ -121,6 +123,7 @@ def boolean_pair(values: pl.Series) -> tuple[tuple[str, ...], tuple[str, ...]] |
     """Answer the spellings of true and false when the values are such a pair.
 
     Example:
+        >>> import polars as pl
         >>> boolean_pair(pl.Series(["Yes", "no"]))
         (('Yes',), ('no',))
     """
@@ -143,7 +146,8 @@ def _guess_number(name: str, values: pl.Series, missing: tuple[str, ...]) -> Gue
         codes = _code_reason(values)
         if codes:
             return Guess(note=codes)
-        time = guess_time_of_number(name, read.min(), read.max())  # type: ignore[arg-type]
+        numbers = read.to_numpy()
+        time = guess_time_of_number(name, float(numbers.min()), float(numbers.max()))
         dated = (replace(time, missing=missing),) if time else ()
         return Guess((*dated, column))
     if share >= _MOSTLY:
@@ -183,9 +187,14 @@ def _code_reason(values: pl.Series) -> str:
     return ""
 
 
+def _extremes(numbers: pl.Series) -> tuple[float, float]:
+    values = numbers.to_numpy()
+    return float(values.min()), float(values.max())
+
+
 def _guess_time(name: str, values: pl.Series, missing: tuple[str, ...]) -> Guess:
     like = values.str.contains(_LIKE_DATE) & (values.str.len_chars() <= _LONGEST_DATE)
-    if (like.mean() or 0) < _MOSTLY:
+    if like.sum() < _MOSTLY * like.len():
         return Guess(note=_comma_note(values))
     iso = Column(name, "datetime", missing=missing)
     share = 1 - parse_times(values, iso).null_count() / values.len()
@@ -220,6 +229,7 @@ def date_formats(values: pl.Series) -> list[str]:
     """Answer the formats that read every value, two when day and month cannot be told apart.
 
     Example:
+        >>> import polars as pl
         >>> date_formats(pl.Series(["31/12/2020"])), date_formats(pl.Series(["01/02/2020"]))
         (['%d/%m/%Y'], ['%d/%m/%Y', '%m/%d/%Y'])
     """

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
-from headrace.data.infer import infer_schema
 from headrace.data.conform import conform
+from headrace.data.infer import infer_schema
 from headrace.data.problems import absent_column
 from headrace.data.schema import MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError
@@ -24,30 +23,6 @@ __all__ = ["Split", "split"]
 
 _BINS = 10
 _FEW = 20
-
-
-@dataclass(frozen=True)
-class Split:
-    """How rows are to be held out: at random, or whole groups, or the latest ones.
-
-    Attributes:
-        share: The share of the rows that is held out.
-        group: A column whose values stay together.
-        time: A column of times; the latest rows are held out.
-
-    Example:
-        >>> Split(share=0.3, time="sold_at")
-        Split(share=0.3, group=None, time='sold_at')
-    """
-
-    share: float = 0.2
-    group: str | None = None
-    time: str | None = None
-
-    @property
-    def random(self) -> bool:
-        """Whether rows are chosen one by one."""
-        return self.group is None and self.time is None
 
 
 @dataclass(frozen=True)
@@ -197,8 +172,13 @@ def _strata(values: pl.Series) -> NDArray[np.intp]:
     if values.dtype.is_numeric() and values.n_unique() > _FEW:
         values = values.cast(pl.Float64).fill_nan(None)
         cuts = [values.quantile(i / _BINS) for i in range(1, _BINS)]
-        values = values.cut(sorted({cut for cut in cuts if cut is not None})).to_physical()
+        inner = pl.Series(sorted({cut for cut in cuts if cut is not None}), dtype=pl.Float64)
+        values = _when_present(values, inner.search_sorted(values.fill_null(0.0)))
     return _codes(values)
+
+
+def _when_present(values: pl.Series, codes: pl.Series) -> pl.Series:
+    return pl.select(pl.when(values.is_not_null()).then(codes)).to_series()
 
 
 def _codes(values: pl.Series) -> NDArray[np.intp]:
@@ -251,7 +231,8 @@ def _by_time(frame: pl.DataFrame, name: str, share: float) -> NDArray[np.bool_]:
         text = "all rows are of the same instant, so that no later ones can validate"
         raise DataError([Problem(text, column=name, value=frame[name][0])])
     cut = min(starts, key=lambda start: abs(start - place))
-    return (values >= ordered[cut]).to_numpy()
+    latest: NDArray[np.bool_] = (values >= ordered[cut]).to_numpy()
+    return latest
 
 
 def _instants(frame: pl.DataFrame, name: str) -> pl.Series:

@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
 from headrace.data import grammar
 from headrace.data.grammar import BLANKS
-from headrace.data.problems import Refused, expected
+from headrace.data.problems import Refused, expected, with_article
 from headrace.data.schema import MISSING_TIME
 
 if TYPE_CHECKING:
@@ -54,16 +54,9 @@ class Reader(dict[type, Read]):
     def _find(self, kind: type) -> Read:
         if is_missing_type(kind):
             return self._nothing
-        if issubclass(kind, str):
-            return lambda value: self[str](str.__str__(value))
-        if issubclass(kind, np.datetime64):
-            return self._numpy_time
-        if issubclass(kind, np.timedelta64):
-            return self._numpy_span
-        if issubclass(kind, np.floating):
-            return lambda value: self[float](float(value))
-        if issubclass(kind, np.generic) and not issubclass(kind, (np.bytes_, np.void)):
-            return lambda value: self[type(value.item())](value.item())
+        for base, method in _FALLBACKS:
+            if issubclass(kind, base):
+                return cast("Read", getattr(self, method))
         return next((self[base] for base in kind.__mro__ if base in self), self._refuse)
 
     def _nothing(self, value: object) -> Any:
@@ -71,9 +64,21 @@ class Reader(dict[type, Read]):
         return self.empty
 
     def _refuse(self, value: object) -> NoReturn:
+        raise self._refusal(value)
+
+    def _refusal(self, value: object) -> Refused:
         text = expected(self.column)
         plain = value is None or isinstance(value, (bool, int, float, str))
-        raise Refused(text if plain else f"{text}, not {_article(type(value).__name__)}")
+        return Refused(text if plain else f"{text}, not {with_article(type(value).__name__)}")
+
+    def _subtext(self, value: str) -> Any:
+        return self[str](str.__str__(value))
+
+    def _numpy_float(self, value: np.floating[Any]) -> Any:
+        return self[float](float(value))
+
+    def _numpy_item(self, value: np.generic) -> Any:
+        return self[type(item := value.item())](item)
 
     def _numpy_time(self, value: np.datetime64) -> Any:
         instant = value.astype("datetime64[us]").item()
@@ -113,7 +118,7 @@ class _NumberReader(Reader):
             return math.nan
         number = grammar.parse_number(text)
         if number is None:
-            self._refuse(value)
+            raise self._refusal(value)
         return self._float(number)
 
     def _decimal(self, value: Decimal) -> float:
@@ -140,7 +145,7 @@ class _BooleanReader(_NumberReader):
             return math.nan
         if value in (0.0, 1.0):
             return value
-        self._refuse(value)
+        raise self._refusal(value)
 
     def _bool(self, value: bool) -> float:
         return 1.0 if value else 0.0
@@ -154,7 +159,7 @@ class _BooleanReader(_NumberReader):
             return math.nan
         truth = self.words.get(text)
         if truth is None:
-            self._refuse(value)
+            raise self._refusal(value)
         return 1.0 if truth else 0.0
 
 
@@ -219,7 +224,7 @@ class _TimeReader(Reader):
             return MISSING_TIME
         instant = self._parse(text)
         if instant is None:
-            self._refuse(value)
+            raise self._refusal(value)
         return MISSING_TIME if instant in self.times else instant
 
     def _parse(self, text: str) -> int | None:
@@ -233,13 +238,22 @@ class _TimeReader(Reader):
             return MISSING_TIME
         number = _as_float(value)
         if self.column.format is None or not math.isfinite(number):
-            self._refuse(value)
+            raise self._refusal(value)
         return self._text(repr(number) if self.unit else grammar.number_text(number))
 
     def _decimal(self, value: Decimal) -> int:
         return MISSING_TIME if value.is_nan() else self._number(float(value))
 
 
+_FALLBACKS: tuple[tuple[type, str], ...] = (
+    (str, "_subtext"),
+    (np.datetime64, "_numpy_time"),
+    (np.timedelta64, "_numpy_span"),
+    (np.floating, "_numpy_float"),
+    (np.bytes_, "_refuse"),
+    (np.void, "_refuse"),
+    (np.generic, "_numpy_item"),
+)
 _NUMBER_TABLE: dict[type, str] = {
     float: "_float",
     int: "_int",
@@ -352,7 +366,3 @@ def _check_unicode(text: str) -> None:
         text.encode()
     except UnicodeEncodeError:
         raise Refused("expected valid Unicode text") from None
-
-
-def _article(name: str) -> str:
-    return f"an {name}" if name[:1] in "aeiouAEIOU" else f"a {name}"

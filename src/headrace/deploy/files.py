@@ -32,6 +32,7 @@ __all__ = [
     "append_line",
     "disk",
     "flush_folder",
+    "make_folders",
     "new_file",
     "publish_folder",
     "remove_leftovers",
@@ -159,7 +160,7 @@ def publish_folder(
     Returns:
         The folder under its final name.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    make_folders(parent)
     remove_leftovers(parent)
     temporary = parent / temporary_name()
     try:
@@ -174,6 +175,15 @@ def publish_folder(
         _discard(temporary)
     flush_folder(parent)
     return target
+
+
+def make_folders(folder: Path) -> None:
+    """Make a folder and those above it, where they are missing, so that they stay."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    flush_folder(folder.parent)
 
 
 def flush_folder(folder: Path) -> None:

@@ -64,6 +64,7 @@ def parts_of(fitted: Fitted, settings: Mapping[str, Any]) -> dict[str, Any]:
         "plan.json": fitted.plan.to_dict(),
         "pipeline.json": {
             "settings": dict(settings),
+            "weight": fitted.weight,
             "steps": [step_to_dict(step) for step in fitted.steps],
         },
         "profile.json": fitted.profile.to_dict(),
@@ -109,14 +110,15 @@ def fitted_from(release: Release) -> Fitted:
     Raises:
         ReleaseError: If a part is missing or does not fit.
     """
-    steps = release.document("pipeline.json")["steps"]
+    pipeline = release.document("pipeline.json")
     target = TargetSpec.from_dict(release.document("target.json")) if _has_network(release) else None
     return Fitted(
         schema=Schema.from_dict(release.document("schema.json")),
         plan=Plan.from_dict(release.document("plan.json"), _python_node),
         target=target,
         model=_model(release),
-        steps=tuple(step_from_dict(step) for step in steps),
+        steps=tuple(step_from_dict(step) for step in pipeline["steps"]),
+        weight=pipeline["weight"],
         profile=Profile.from_dict(release.document("profile.json")),
         scores=release.document("evaluation.json"),
     )

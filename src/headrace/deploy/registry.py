@@ -29,6 +29,7 @@ from headrace.deploy.files import (
     append_line,
     disk,
     flush_folder,
+    make_folders,
     publish_folder,
     remove_leftovers,
     write_file,
@@ -360,7 +361,7 @@ class Registry:
         if (self.path / "manifest.json").exists():
             raise ReleaseError(f"{self.path} is a release; a registry needs a folder of its own")
         for folder in (self._releases, self.path / "aliases"):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folders(folder)
 
 
 def find_release(

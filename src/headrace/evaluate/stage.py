@@ -223,7 +223,7 @@ def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None)
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
     values = label_series(raw, spec.name) if labels is None else labels
-    canonical = conform(raw.lazy(), fitted.schema, ignore=(spec.name,)).collect()
+    canonical = conform(raw.lazy(), fitted.schema, ignore=fitted.beside).collect()
     known = canonical.with_columns(values.alias(LABEL)).filter(present(values))
     if not known.height:
         raise DataError([Problem("no row has a label", column=spec.name)])

@@ -60,15 +60,14 @@ class Maintain(Stage):
         """Look at new rows once and do what the policy says (see `Pipeline.maintain`)."""
         home = Path(path) if path is not None else pipeline.home
         host = _Host(pipeline, Registry(home) if home is not None else None)
-        raw = read(data).collect()
+        raw = read(data, empty=True).collect()
         target = host.champion.target
         known = None
         if target is not None and labels is not None:
             known = labels_given(labels, raw.height, target.name)
         elif target is not None and target.name in raw.columns:
             known = label_series(raw, target.name)
-        ignore = (target.name,) if target is not None else ()
-        return tick(host, raw.lazy(), known, policy=self.policy, ignore=ignore)
+        return tick(host, raw.lazy(), known, policy=self.policy, ignore=host.champion.beside)
 
 
 class _Host:

@@ -133,7 +133,10 @@ class Nearest(Operation):
 
         squares = _tensor_squares(block, self.centres)
         bound = tf.reduce_min(squares, axis=1, keepdims=True) * _TIE
-        place = tf.argmax(tf.cast(squares <= bound, tf.int32), axis=1)[:, tf.newaxis]
+        # The first of a tie is found as the smallest place: ONNX Runtime's argmax takes any.
+        places = tf.constant(np.arange(len(self.codes)))
+        tied = tf.where(squares <= bound, places, tf.constant(len(self.codes) - 1, tf.int64))
+        place = tf.reduce_min(tied, axis=1, keepdims=True)
         code = place if _counts_up(self.codes) else tf.gather(tf.constant(self.codes), place)
         # A missing value makes every distance missing.
         gap = tf.math.is_nan(squares[:, :1])

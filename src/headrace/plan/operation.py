@@ -63,6 +63,12 @@ def _words(value: Any) -> Words:
     return tuple(tuple(str(word) for word in column) for column in value)
 
 
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, received {value!r}")
+    return value
+
+
 def _codes(value: Any) -> Codes:
     return tuple(tuple(int(code) for code in column) for column in value)
 
@@ -78,6 +84,8 @@ _COERCE: dict[str, Callable[[Any], Any]] = {
     "Codes": _codes,
     "Numbers": _numbers,
     "tuple[str, ...]": lambda value: tuple(str(word) for word in value),
+    "str": _text,
+    "str | None": lambda value: value if value is None else _text(value),
     "float": float,
     "int": int,
 }

@@ -216,6 +216,17 @@ class Plan:
         return all(node.portable for node in self.nodes)
 
     @property
+    def used(self) -> tuple[str, ...]:
+        """The inputs that some output depends on, in order."""
+        wanted = {info.name for info in self.outputs}
+        for node in reversed(self.nodes):
+            if not isinstance(node, Node):
+                wanted |= {info.name for info in self.inputs}
+            elif wanted.intersection(node.outputs):
+                wanted = (wanted - set(node.outputs)) | set(node.inputs)
+        return tuple(info.name for info in self.inputs if info.name in wanted)
+
+    @property
     def spec(self) -> FeatureSpec:
         """The feature blocks that the plan ends in.
 

@@ -414,8 +414,10 @@ def _quantiles_of_sorted(
     rank = levels * (len(ordered) - 1)
     low = np.floor(rank).astype(np.int64)
     high = np.minimum(low + 1, len(ordered) - 1)
-    step: NDArray[np.float64] = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
-    return step
+    with np.errstate(over="ignore", invalid="ignore"):
+        found = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+    # Between infinities, or further apart than 64 bits can say, there is no line.
+    return np.where(np.isfinite(found), found, ordered[low])
 
 
 def _pick(choose: Any, left: float | None, right: float | None) -> float | None:

@@ -3,10 +3,10 @@
     graph = prepared(graph, outputs)
     convert._convert_common(graph, ..., **settings())
 
-Three things go beyond what the converter knows: the hash of text becomes the runtime's own
-operation; logarithms stay in double precision, where the converter would send them through single
-precision for the sake of old runtimes; and log1p, which ONNX lacks, is written so that it keeps
-its digits near 0.
+Four things differ from what the converter would do by itself. `tf.where` stays a choice: it would
+become a sum of products, where infinity times 0 is NaN. Logarithms stay in double precision: they
+would go through single precision for the sake of old runtimes. log1p, which ONNX lacks, is written
+so that it keeps its digits near 0. The hash of text becomes the runtime's own operation.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def settings() -> dict[str, Any]:
             _STAND_IN: (_native_hash, []),
             "Log": (_keep, []),
             "Log1p": (_log1p, []),
+            "SelectV2": (_where, []),
         },
         "extra_opset": [make_opsetid("com.microsoft", 1)],
     }
@@ -117,6 +118,24 @@ def settings() -> dict[str, Any]:
 
 def _keep(graph: Any, node: Any, name: str, args: Any) -> None:
     del graph, node, name, args
+
+
+def _where(graph: Any, node: Any, name: str, args: Any) -> None:
+    del args
+    if graph.get_dtype(node.output[0]) != _boolean():
+        node.type = "Where"
+        return
+    # ONNX Runtime chooses between numbers and text only.
+    condition, yes, no = node.input
+    output, shape = node.output[0], graph.get_shape(node.output[0])
+    graph.remove_node(name)
+
+    def add(kind: str, *inputs: str, **settings: Any) -> str:
+        made = graph.make_node(kind, list(inputs), shapes=[shape], dtypes=[_boolean()], **settings)
+        return str(made.output[0])
+
+    otherwise = add("And", add("Not", condition), no)
+    add("Or", add("And", condition, yes), otherwise, name=name, outputs=[output])
 
 
 def _native_hash(graph: Any, node: Any, name: str, args: Any) -> None:

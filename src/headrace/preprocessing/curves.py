@@ -14,7 +14,7 @@ __all__ = ["quantile_curve"]
 
 _HUGE = 1e150  # distances between knots stay finite
 _STEP = 1e-3  # share of the gap to the neighbour in which a frequent value's level is reached
-_NARROW = 1e-290  # slopes stay finite
+_TINY = 1e-270  # what is closer to 0 is 0: slopes stay finite
 
 
 def quantile_curve(
@@ -47,7 +47,7 @@ def quantile_curve(
         >>> x.tolist(), y.round(3).tolist()
         ([0.0, 0.008, 8.0], [0.25, 0.5, 0.833])
     """
-    values = np.clip(quantiles, -_HUGE, _HUGE)
+    values = np.clip(np.where(np.abs(quantiles) < _TINY, 0.0, quantiles), -_HUGE, _HUGE)
     if np.isnan(values).any() or values[0] == values[-1]:
         centre = 0.0 if np.isnan(values).any() else float(values[0])
         x, y = np.array([centre, np.nextafter(centre, np.inf) + 1.0]), np.array([0.5, 0.5])
@@ -67,9 +67,9 @@ def _knots(
     reach = np.diff(distinct) * _STEP
     left = distinct - np.concatenate([[0.0], reach])
     right = distinct + np.concatenate([reach, [0.0]])
-    wide = reach > _NARROW
-    before = frequent & (left < distinct) & np.concatenate([[False], wide])
-    after = frequent & (right > distinct) & np.concatenate([wide, [False]])
+    # No step where there is no neighbour, or where rounding leaves no room for one.
+    before, after = frequent & (left < distinct), frequent & (right > distinct)
+    before[0] = after[-1] = False
     x = np.concatenate([left[before], distinct, right[after]])
     y = np.concatenate([low[before], (low + high) / 2, high[after]])
     order = np.argsort(x, kind="stable")

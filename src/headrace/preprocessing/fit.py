@@ -17,7 +17,7 @@ from headrace.preprocessing.stored import encode_parameters
 from headrace.preprocessing.transformer import PythonTransformer, Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from headrace.plan.operation import PlanType
     from headrace.preprocessing.step import Step
@@ -148,10 +148,9 @@ class _Fitting:
     def _finish(self, task: _Task, learnt: Sequence[Any]) -> None:
         step, infos = task.step, task.infos
         self.learnt[task.entry.place] = step.describe(infos, learnt) if infos else "no columns"
-        others = self.columns.keys() - {info.name for info in infos}
         for node in step.nodes(infos, learnt) if infos else ():
             _check_types(step, [self.columns[n] for n in node.inputs], node.operation.takes)
-            _check_names(step, node, others)
+            _check_names(step, node, self.columns)
             self._add(node)
         for name in step.dropped(infos, learnt) if infos else ():
             self.columns.pop(name)
@@ -316,9 +315,9 @@ def _check_types(step: Step, columns: Sequence[ColumnInfo], takes: PlanType) -> 
         )
 
 
-def _check_names(step: Step, node: Node, others: Collection[str]) -> None:
-    taken = [name for name in node.outputs if name in others]
-    if taken:
+def _check_names(step: Transformer, node: Node, columns: Columns) -> None:
+    taken = [name for name in node.outputs if name in columns and name not in node.inputs]
+    if taken and not step.replaces:
         raise DataError(
             Problem(
                 f"{step!r} wants to make a column of this name, but there is one already",

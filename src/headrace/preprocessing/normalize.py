@@ -122,7 +122,7 @@ class MinMax(Transformer):
             raise SettingError(f"MinMax's low must be below high, received {self!r}")
         names = [info.name for info in columns]
         smallest, largest = learnt[0].T
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             width = largest - smallest
         scale = (self.high - self.low) / np.where(width > 0, width, 1.0)
         nodes = [Node.of(_affine(scale, self.low - smallest * scale), names)]

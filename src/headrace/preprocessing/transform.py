@@ -62,6 +62,8 @@ class Derive(Transformer):
         [0.5, nan]
     """
 
+    replaces = True
+
     def __init__(self, **expressions: Expression) -> None:
         self.expressions = expressions
 

@@ -32,6 +32,7 @@ class Transformer(Step):
     Attributes:
         columns: The columns it acts on.
         learns: What it learns from each of them.
+        replaces: Whether it may put a new column in the place of one that it was not given.
         only_drops: Whether it leaves values as they are and only ends columns; the next steps
             then learn in the same scan.
 
@@ -50,6 +51,7 @@ class Transformer(Step):
 
     columns: ColumnChoice = numbers()
     learns: ClassVar[Sequence[Statistic | BlockStatistic]] = ()
+    replaces: ClassVar[bool] = False
     only_drops: ClassVar[bool] = False
 
     def select(self, available: Columns) -> tuple[str, ...]:

@@ -60,6 +60,7 @@ class Fitted:
         model: The network, the clusters, or None for steps alone.
         steps: The steps, as the code that would write them shows them.
         profile: Reference statistics of the training rows.
+        weight: The column that weighed the training rows, if any.
         result: How the training went; None in a loaded release.
         kept: Training rows still in memory; None in a loaded release.
         scores: The last evaluation's metrics, for the release's card and for maintenance.
@@ -72,6 +73,7 @@ class Fitted:
     model: FittedModel
     steps: tuple[Step, ...]
     profile: Profile
+    weight: str | None = None
     result: TrainResult | None = None
     kept: Kept | None = None
     scores: dict[str, Any] = field(default_factory=dict)
@@ -99,10 +101,15 @@ class Fitted:
             raise NotTrainedError("this pipeline has no clusters: its last step is no clusterer")
         return self.model  # type: ignore[return-value]
 
-    def conform(self, data: object, *, ignore: tuple[str, ...] = ()) -> pl.DataFrame:
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Columns that rows may hold besides the schema's: the target, the training's weights."""
+        names = (self.target.name if self.target else None, self.weight)
+        return tuple(name for name in names if name is not None)
+
+    def conform(self, data: object) -> pl.DataFrame:
         """Bring any rows through the one door: canonical columns, in the schema's order."""
-        known = (*ignore, self.target.name) if self.target else ignore
-        return conform(read(data), self.schema, ignore=known).collect()
+        return conform(read(data, empty=True), self.schema, ignore=self.beside).collect()
 
     def transform(self, canonical: pl.DataFrame) -> pl.DataFrame:
         """Send canonical rows through the steps."""

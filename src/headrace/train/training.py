@@ -14,6 +14,7 @@ from headrace.clustering.kmeans import KMeans
 from headrace.data.conform import conform
 from headrace.data.infer import infer_schema
 from headrace.data.profile import profile
+from headrace.data.schema import Schema
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.errors import DataError, Problem, SettingError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.data.schema import Kind, Schema
+    from headrace.data.schema import Kind
     from headrace.plan.features import Features
     from headrace.preprocessing.step import Step
 
@@ -97,21 +98,22 @@ def train(
                 chosen.transformers,
             )
         with clock("profile"):
-            reference = profile(parts.train.lazy().select(rows.schema.names), rows.schema)
+            schema = _requiring(rows.schema, fitted.plan.used)
+            watched = schema.select(fitted.plan.used)
+            reference = profile(parts.train.lazy().select(watched.names), watched)
     with clock("model"):
         model, features = _fit_model(chosen, fitted, parts, seed)
     sample = _sample(parts, seed)
-    kept = Kept(features, parts.target, sample.select(rows.schema.names), _raw(rows, sample))
-    result = _result(chosen, fitted, parts, model, clock, rows)
     return Fitted(
-        rows.schema,
+        schema,
         fitted.plan,
         parts.spec,
         model,
         chosen.all,
         reference,
-        result,
-        kept,
+        weight,
+        _result(chosen, fitted, parts, model, clock, rows),
+        Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
         retrain=lambda again: train(
             rows.raw,
             chosen.all,
@@ -163,7 +165,8 @@ def continue_training(
             start=fitted.network.weights(),
             seed=seed,
         )
-    reference = profile(canonical.lazy(), fitted.schema)
+    watched = fitted.schema.select([column.name for column in fitted.profile.columns])
+    reference = profile(canonical.lazy().select(watched.names), watched)
     return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
 
 
@@ -187,6 +190,7 @@ class _Rows:
     raw: pl.DataFrame
     canonical: pl.DataFrame
     schema: Schema
+    target: str
     notes: tuple[str, ...]
 
 
@@ -217,7 +221,16 @@ def _read(
         canonical = canonical.with_columns(
             _weights(raw[weight])[canonical[_ROW].to_numpy()].alias(_WEIGHT)
         )
-    return _Rows(raw, canonical, schema, tuple(notes))
+    return _Rows(raw, canonical, schema, target or "", tuple(notes))
+
+
+def _requiring(schema: Schema, used: Sequence[str]) -> Schema:
+    """Answer the schema with the columns that no step uses as optional ones."""
+    return Schema(
+        tuple(
+            column if column.name in used else replace(column, optional=True) for column in schema
+        )
+    )
 
 
 def _left_out(missing: int, rows: int, target: str) -> list[str]:
@@ -303,18 +316,13 @@ def _split(rows: _Rows, steps: _Steps, validation: Validation, seed: int) -> _Pa
     frame, held, notes = rows.canonical, None, list(rows.notes)
     spec = None
     if isinstance(steps.model, Network):
-        spec = TargetSpec.infer(frame[LABEL].alias(_name(rows)), task=steps.model.task)
+        spec = TargetSpec.infer(frame[LABEL].alias(rows.target), task=steps.model.task)
         frame, held = _hold_out(rows, spec, validation, steps.model, seed)
     for step in steps.rows:
         before = frame.height
         frame = step.rows(frame)
         notes.append(f"{step!r} removed {before - frame.height:,} of {before:,} training rows")
     return _Parts(_with_target(frame, spec, seed), held, spec, notes)
-
-
-def _name(rows: _Rows) -> str:
-    outside = set(rows.raw.columns) - set(rows.schema.names)
-    return next(iter(outside), LABEL)
 
 
 def _hold_out(
