@@ -28,7 +28,10 @@ def main(table: Path, picture: Path) -> None:
 
     print(pipe.evaluate(rows.select(names)).summary())
     axes = cluster_scatter(
-        rows.select(names).to_numpy(), labels.to_numpy(), pipe.fitted.clusters.centres, columns=names
+        rows.select(names).to_numpy(),
+        labels.to_numpy(),
+        pipe.fitted.clusters.centres,
+        columns=names,
     )
     axes.figure.savefig(picture)
     print(f"picture: {picture}")
@@ -36,4 +39,6 @@ def main(table: Path, picture: Path) -> None:
 
 if __name__ == "__main__":
     given = [Path(argument) for argument in sys.argv[1:]]
-    main(*given[:1] or [HERE.parent / "data" / "airports.csv"], *given[1:2] or [Path("clusters.png")])
+    main(
+        *given[:1] or [HERE.parent / "data" / "airports.csv"], *given[1:2] or [Path("clusters.png")]
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,10 @@ import polars as pl
 import pytest
 
 import headrace as hr
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def test_predictions_come_back_in_the_container_that_came(
@@ -43,7 +46,7 @@ def test_regression_and_many_classes(
     wage = regression.predict(fresh)
     assert wage.dtype == pl.Float64
     assert float(np.corrcoef(wage, fresh["wage"])[0, 1]) > 0.7
-    with pytest.raises(hr.SettingError, match="'wage' is a (number|regression)"):
+    with pytest.raises(hr.SettingError, match=r"'wage' is a (number|regression)"):
         regression.predict_proba(fresh)
     grade = graded.predict(fresh)
     assert set(grade.unique()) <= {0, 1, 2}

@@ -36,6 +36,7 @@ Kinds = Annotated[
 @app.command()
 def train(
     data: Data,
+    *,
     target: Annotated[str, typer.Option(help="The column to predict.")],
     to: Annotated[Path, typer.Option(help="The folder to save the pipeline in.")],
     kind: Kinds = None,
@@ -64,6 +65,7 @@ def evaluate(model: Model, data: Data, report: Report = None) -> None:
 def tune(
     model: Model,
     data: Data,
+    *,
     trials: Annotated[int | None, typer.Option(help="How many settings to try.")] = None,
     time: Annotated[str | None, typer.Option(help="How long to search: 90s, 10min, 2h.")] = None,
     storage: Annotated[
@@ -145,7 +147,7 @@ def profile(
     from headrace.data.source import read
 
     frame = read(data)
-    schema = infer_schema(frame, kinds=_kinds(kind), exclude=[target] if target else [])  # type: ignore[arg-type]
+    schema = infer_schema(frame, kinds=_kinds(kind), exclude=[target] if target else [])
     typer.echo(schema.summary())
     ignore = (target,) if target else ()
     _show({"profile": make_profile(conform(frame, schema, ignore=ignore), schema)}, report)

@@ -6,16 +6,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.data.source import answer, read
+from headrace.data.source import answer
 from headrace.errors import NotTrainedError, SettingError
 from headrace.preprocessing.step import Step
-from headrace.stage import Context, Stage
+from headrace.stage import Stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     import numpy as np
-    import pandas as pd
     import polars as pl
     from numpy.typing import NDArray
 

@@ -75,5 +75,5 @@ def test_names_become_selectors() -> None:
 
 
 def test_a_stored_selector_of_an_unknown_rule_is_refused() -> None:
-    with pytest.raises(SettingError, match="'os.system' is no selector"):
+    with pytest.raises(SettingError, match=r"'os.system' is no selector"):
         Selector.from_list(["os.system", "ls"])

@@ -46,5 +46,5 @@ def test_a_parameter_that_cannot_be_stored_is_named() -> None:
 
 
 def test_parameters_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ReleaseError, match="clean.Clip cannot be rebuilt"):
+    with pytest.raises(ReleaseError, match=r"clean.Clip cannot be rebuilt"):
         step_from_dict({"step": "clean.Clip", "parameters": {"nonsense": 1}, "lost": []})

@@ -36,7 +36,7 @@ def test_an_unknown_target_is_an_error_with_the_nearest_name(table: pl.DataFrame
 
 
 def test_one_class_only_is_an_error(table: pl.DataFrame) -> None:
-    with pytest.raises(hr.DataError, match="column 'rich'.*at least two different values"):
+    with pytest.raises(hr.DataError, match=r"column 'rich'.*at least two different values"):
         hr.Pipeline([*STEPS, small()], target="rich").train(
             table.filter(pl.col("rich") == "yes").select("age", "rich")
         )
@@ -93,9 +93,7 @@ def test_the_weight_of_a_row_counts(table: pl.DataFrame) -> None:
 
 
 def test_validation_by_group_and_time_keeps_them_apart(table: pl.DataFrame) -> None:
-    pipe = hr.Pipeline(
-        [hr.transform.Dates(), *STEPS, small(patience=3, epochs=4)], target="rich"
-    )
+    pipe = hr.Pipeline([hr.transform.Dates(), *STEPS, small(patience=3, epochs=4)], target="rich")
     rows = table.select("age", "job", "joined", "rich")
     result = pipe.train(rows, validation=hr.Split(share=0.3, time="joined"))
     assert result.validation_rows >= 180

@@ -85,7 +85,8 @@ def _is_named_array(data: object) -> bool:
 
 
 def _is_arrow(data: object) -> bool:
-    return hasattr(data, "__arrow_c_stream__")
+    # A Polars Series is one column with no table around it, although it streams as Arrow.
+    return hasattr(data, "__arrow_c_stream__") and not isinstance(data, pl.Series)
 
 
 def _of_pandas(data: Any) -> pl.DataFrame:

@@ -111,7 +111,9 @@ def fitted_from(release: Release) -> Fitted:
         ReleaseError: If a part is missing or does not fit.
     """
     pipeline = release.document("pipeline.json")
-    target = TargetSpec.from_dict(release.document("target.json")) if _has_network(release) else None
+    target = (
+        TargetSpec.from_dict(release.document("target.json")) if _has_network(release) else None
+    )
     return Fitted(
         schema=Schema.from_dict(release.document("schema.json")),
         plan=Plan.from_dict(release.document("plan.json"), _python_node),

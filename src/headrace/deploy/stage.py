@@ -139,9 +139,7 @@ def _rows_to_compare(fitted: Fitted) -> pl.DataFrame:
     return fitted.kept.sample_rows
 
 
-def _verify(
-    fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: float
-) -> Verification:
+def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: float) -> Verification:
     records = rows.to_dicts()
     records += probe_rows(fitted.schema, fitted.profile, records)
     door = RowDoor(fitted.schema)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 
 from headrace.clustering.kmeans import KMeans
 from headrace.data.conform import conform
@@ -22,6 +21,7 @@ from headrace.stage import Context, Stage
 from headrace.train.labels import LABEL, label_series, present
 
 if TYPE_CHECKING:
+    import polars as pl
     from collections.abc import Sequence
 
     from numpy.typing import NDArray

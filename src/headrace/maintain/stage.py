@@ -16,7 +16,6 @@ from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.measure import PRIMARY
 from headrace.evaluate.scores import to_scores
 from headrace.maintain.loop import tick
-from headrace.maintain.policy import Policy
 from headrace.maintain.score import Score
 from headrace.model.network import Network
 from headrace.stage import Context, Stage
@@ -24,6 +23,7 @@ from headrace.train.labels import label_series, labels_given
 from headrace.train.training import continue_training
 
 if TYPE_CHECKING:
+    from headrace.maintain.policy import Policy
     import polars as pl
 
     from headrace.data.profile import Profile

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from collections.abc import Mapping
 
 __all__ = ["FeatureSpec", "Features"]
@@ -40,9 +40,7 @@ class FeatureSpec:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> FeatureSpec:
         """Rebuild a specification from `to_dict`."""
-        return cls(
-            tuple(data["numbers"]), tuple(data["categories"]), tuple(data["cardinalities"])
-        )
+        return cls(tuple(data["numbers"]), tuple(data["categories"]), tuple(data["cardinalities"]))
 
 
 @dataclass(frozen=True, eq=False)

@@ -135,7 +135,7 @@ class Operation(ABC):
                 object.__setattr__(self, field.name, coerce(getattr(self, field.name)))
         self.check()
 
-    def check(self) -> None:
+    def check(self) -> None:  # noqa: B027 - most operations have nothing to check
         """Raise `SettingError` when the parameters do not fit together."""
 
     @abstractmethod

@@ -46,7 +46,9 @@ def default_steps(schema: Schema) -> list[Step]:
         steps.append(transform.Encode())
     if kinds & {"number", "boolean"}:
         steps.append(clean.Impute())
-    if "datetime" in kinds:  # their parts have no gaps: behind Impute they cost no scan of their own
+    if (
+        "datetime" in kinds
+    ):  # their parts have no gaps: behind Impute they cost no scan of their own
         steps.append(transform.Dates())
     if kinds & {"number", "datetime"}:
         steps.append(normalize.Quantile())

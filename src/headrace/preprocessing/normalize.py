@@ -124,8 +124,9 @@ class MinMax(Transformer):
         smallest, largest = learnt[0].T
         with np.errstate(over="ignore", invalid="ignore"):
             width = largest - smallest
-        scale = (self.high - self.low) / np.where(width > 0, width, 1.0)
-        nodes = [Node.of(_affine(scale, self.low - smallest * scale), names)]
+            scale = (self.high - self.low) / np.where(width > 0, width, 1.0)
+            shift = self.low - smallest * scale
+        nodes = [Node.of(_affine(scale, shift), names)]
         if self.clip:
             edges = (np.full(len(names), edge) for edge in (self.low, self.high))
             nodes.append(Node.of(ClipOperation(*edges), names))
@@ -174,9 +175,10 @@ class Robust(Transformer):
         with np.errstate(over="ignore", invalid="ignore"):
             half = largest / 2 - smallest / 2
             width = np.where(third > first, third - first, half)
-        # A width of 0 makes the whole column 0: x * 0 - median * 0.
-        scale = np.divide(1.0, width, out=np.zeros_like(width), where=width > 0)
-        nodes = [Node.of(_affine(scale, -median * scale), names)]
+            # A width of 0 makes the whole column 0: x * 0 - median * 0.
+            scale = np.divide(1.0, width, out=np.zeros_like(width), where=width > 0)
+            shift = -median * scale
+        nodes = [Node.of(_affine(scale, shift), names)]
         if self.squash is not None:
             nodes.append(Node.of(Squash(np.full(len(names), self.squash)), names))
         return nodes
@@ -294,9 +296,7 @@ class Power(Transformer):
         (True, 'exponents x: -0.03799')
     """
 
-    learns = (
-        Quantiles(tuple(((np.arange(2000) + 0.5) / 2000).tolist()), k=_SKETCH, linear=False),
-    )
+    learns = (Quantiles(tuple(((np.arange(2000) + 0.5) / 2000).tolist()), k=_SKETCH, linear=False),)
 
     def __init__(self, *, columns: ColumnChoice = numbers()) -> None:
         self.columns = columns

@@ -24,6 +24,7 @@ from headrace.plan.counts import FOLD, TARGET
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.defaults import default_steps
 from headrace.preprocessing.fit import FittedSteps, fit_steps
+from headrace.preprocessing.stored import LostStep
 from headrace.preprocessing.transform import Select
 from headrace.preprocessing.transformer import RowStep
 from headrace.progress import bar
@@ -95,7 +96,7 @@ def train(
             fitted = fit_steps(
                 parts.train.drop(LABEL, _WEIGHT, strict=False),
                 schema_columns(rows.schema),
-                chosen.transformers,
+                chosen.before_model,
             )
         with clock("profile"):
             schema = _requiring(rows.schema, fitted.plan.used)
@@ -265,9 +266,19 @@ class _Steps:
         end = (self.model,) if self.model is not None else ()
         return (*self.rows, *self.transformers, *end)
 
+    @property
+    def before_model(self) -> tuple[Step, ...]:
+        """The steps to fit; a clusterer at the end sees its own columns only."""
+        if isinstance(self.model, KMeans):
+            return (*self.transformers, Select(self.model.columns))
+        return self.transformers
+
     @classmethod
     def of(cls, steps: Sequence[Step] | None, schema: Schema, target: str | None) -> _Steps:
         chosen = list(steps) if steps is not None else default_steps(schema)
+        for step in chosen:
+            if isinstance(step, LostStep):
+                raise SettingError(step.explain())
         model: Network | KMeans | None = None
         if chosen and isinstance(chosen[-1], Network):
             model = chosen.pop()  # type: ignore[assignment]

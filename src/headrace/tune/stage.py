@@ -6,10 +6,8 @@ import hashlib
 import io
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 
 from headrace.data.infer import infer_schema
 from headrace.data.source import read
@@ -27,6 +25,8 @@ from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
 if TYPE_CHECKING:
+    import polars as pl
+    from pathlib import Path
     from collections.abc import Mapping
 
     from headrace.evaluate.comparison import Comparison
