@@ -94,7 +94,9 @@ def test_clusters_are_stored_as_plain_values() -> None:
     assert np.array_equal(fitted.predict(points()), fitted.labels)
 
 
-@pytest.mark.parametrize("data", [{}, {"centres": [1.0], "sizes": [1], "inertia": 0, "iterations": 1}])
+@pytest.mark.parametrize(
+    "data", [{}, {"centres": [1.0], "sizes": [1], "inertia": 0, "iterations": 1}]
+)
 def test_broken_clusters_are_refused(data: dict[str, Any]) -> None:
     with pytest.raises(ReleaseError, match="the clusters cannot be rebuilt"):
         FittedKMeans.from_dict(data)
@@ -137,7 +139,7 @@ def test_two_steps_need_two_prefixes() -> None:
     steps = [KMeans(2, columns=["x", "y"]), KMeans(2, columns=["x"], prefix="x_")]
     fitted = fit_steps(frame(points()), dict(COLUMNS), steps)
     assert {"cluster", "x_cluster"} <= {info.name for info in fitted.plan.outputs}
-    with pytest.raises(DataError, match="column 'distance_1': .* there is one already"):
+    with pytest.raises(DataError, match=r"column 'distance_1': .* there is one already"):
         fit_steps(frame(points()), dict(COLUMNS), [steps[0], KMeans(2, columns="x")])
 
 
@@ -165,9 +167,9 @@ def test_the_graph_of_a_clusterer_at_the_end() -> None:
 def test_gaps_are_named() -> None:
     gaps = points()
     gaps[[3, 5], 1] = NAN
-    with pytest.raises(DataError, match="column 'y': .* 2 of 300 are missing. Add clean.Impute"):
+    with pytest.raises(DataError, match=r"column 'y': .* 2 of 300 are missing. Add clean.Impute"):
         fit_steps(frame(gaps), dict(COLUMNS), [KMeans(3)])
-    with pytest.raises(DataError, match="column '1', row 3: a value is missing. .*Impute"):
+    with pytest.raises(DataError, match=r"column '1', row 3: a value is missing. .*Impute"):
         KMeans(3).fit(gaps)
     gaps[3, 1] = np.inf
     with pytest.raises(DataError, match="a value is infinite"):
@@ -209,7 +211,9 @@ def test_bad_settings_are_an_error(settings: dict[str, Any], message: str) -> No
 
 def test_rows_must_fit_the_centres() -> None:
     kmeans = KMeans(3, random_state=0).fit(points())
-    with pytest.raises(DataError, match=r"rows of 2 columns, received an array of shape \(300, 3\)"):
+    with pytest.raises(
+        DataError, match=r"rows of 2 columns, received an array of shape \(300, 3\)"
+    ):
         kmeans.predict(np.zeros((300, 3)))
     with pytest.raises(DataError, match=r"received an array of shape \(3,\)"):
         kmeans.predict([1.0, 2.0, 3.0])

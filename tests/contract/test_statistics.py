@@ -6,6 +6,7 @@ import pkgutil
 from dataclasses import dataclass, replace
 from functools import reduce
 from importlib import import_module
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -147,7 +148,7 @@ def test_any_split_gives_the_same_answer(
 ) -> None:
     frame, statistic = frame_of(drawn), example.statistic
     edges = [0, *sorted(min(cut, frame.height) for cut in cuts), frame.height]
-    chunks = [frame[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    chunks = [frame[a:b] for a, b in pairwise(edges)]
     states = [state(example, chunk) for chunk in chunks]
 
     whole = example.plain(learn(frame, example.columns, statistic))

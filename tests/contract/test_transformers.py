@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,9 +27,6 @@ from headrace.preprocessing.selector import columns, datetimes, numbers
 from headrace.preprocessing.space import Choice, Integer, Real
 from headrace.preprocessing.stored import step_from_dict, step_to_dict
 from headrace.preprocessing.transformer import Transformer
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 NAN, INF = float("nan"), float("inf")
 DAY = 86_400_000_000
@@ -96,7 +93,10 @@ def serving_rows() -> pl.DataFrame:
         [
             pl.Series(
                 info.name,
-                [nasty[info.type][(place * 7 + at) % len(nasty[info.type])] for place in range(rows)],
+                [
+                    nasty[info.type][(place * 7 + at) % len(nasty[info.type])]
+                    for place in range(rows)
+                ],
                 dtype=POLARS[info.type],
             )
             for at, info in enumerate(COLUMNS.values())
@@ -348,5 +348,3 @@ def test_a_user_subclass_goes_by_its_own_module() -> None:
 
     assert Mine.key().startswith("test_transformers.")
     assert not repr(Mine()).startswith("clean.")
-
-

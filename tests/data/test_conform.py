@@ -236,3 +236,171 @@ def fits(door: RowDoor, value: Any) -> bool:
     except DataError:
         return False
     return True
+
+
+SCHEMA = Schema(
+    (
+        Column("age", "number"),
+        Column("city", "category"),
+        Column("day", "datetime"),
+        Column("note", "text", optional=True),
+    )
+)
+RAW = {"age": [39, None], "city": ["Oslo", None], "day": ["1970-01-01", ""]}
+
+
+def test_canonical_columns() -> None:
+    table = conform(read(RAW), SCHEMA).collect()
+    assert table.schema == {"age": pl.Float64, "city": pl.String, "day": pl.Int64, "note": pl.String}
+    assert repr(table.rows()) == repr([(39.0, "Oslo", 0, ""), (math.nan, "", MISSING_TIME, "")])
+    assert table.null_count().sum_horizontal().item() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype", "expected"),
+    [
+        ([1, 2], pl.Int8, ["1", "2"]),
+        ([1.0, 2.0], pl.Float32, ["1", "2"]),
+        ([2**62 + 1], pl.UInt64, [str(2**62 + 1)]),
+        (["a"], pl.Categorical, ["a"]),
+        (["a"], pl.Enum(["b", "a"]), ["a"]),
+        ([Decimal("1.50"), Decimal("2.00")], pl.Decimal(10, 2), ["1.5", "2"]),
+        ([date(2024, 1, 31)], pl.Date, ["2024-01-31"]),
+        ([datetime(2024, 1, 31, 1)], pl.Datetime("ms"), ["2024-01-31T01:00:00"]),  # noqa: DTZ001
+        ([True], pl.Boolean, ["true"]),
+        ([None], pl.Null, [""]),
+    ],
+)
+def test_the_text_of_every_dtype(values: list[Any], dtype: Any, expected: list[str]) -> None:
+    frame = pl.LazyFrame({"x": pl.Series(values, dtype=dtype)})
+    assert conform(frame, Schema((Column("x", "category"),))).collect()["x"].to_list() == expected
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", [None, "Europe/Oslo"])
+def test_dates_of_every_unit_and_zone(unit: Any, zone: str | None) -> None:
+    series = pl.Series([0, -1, 86_400_000]).cast(pl.Datetime(unit, zone))
+    table = conform(pl.LazyFrame({"x": series}), Schema((Column("x", "datetime"),))).collect()
+    micro = {"ms": 1000, "us": 1, "ns": 1e-3}[unit]
+    assert table["x"].to_list() == [math.floor(n * micro) for n in (0, -1, 86_400_000)]
+
+
+def test_dates_out_of_range_are_refused() -> None:
+    for series in (
+        pl.Series([2**62]).cast(pl.Datetime("ms")),
+        pl.Series([-(2**62)]).cast(pl.Datetime("us", "UTC")),
+        pl.Series([2**31 - 1], dtype=pl.Int32).cast(pl.Date),
+    ):
+        for kind in ("datetime", "category"):
+            with pytest.raises(DataError, match="column 'x', row 0: expected a date of the years"):
+                conform(pl.LazyFrame({"x": series}), Schema((Column("x", kind),)))  # type: ignore[arg-type]
+
+
+def test_every_problem_is_in_one_error() -> None:
+    raw = {"agee": [1, 2], "city": [b"x", b"y"], "day": ["1970-01-01", "soon"], "z": [1, 2]}
+    with pytest.raises(DataError) as caught:
+        conform(read(raw), SCHEMA)
+    assert str(caught.value).splitlines() == [
+        "3 problems:",
+        "- column 'age': the column is missing. Did you mean 'agee'?",
+        "- column 'city': expected text or a number (kind category); the column is of dtype Object",
+        "- column 'day', row 1: expected a date such as 2024-01-31 or 2024-01-31T12:00:00Z, received 'soon'",
+    ]
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_bad_values_are_shown_and_counted(lazy: bool) -> None:
+    frame = pl.LazyFrame({"x": ["1", "?", "inf", " ", "x", "y", "z"], "y": [1.0, math.inf] + [0.0] * 5})
+    frame = frame.filter(pl.lit(True)) if lazy else frame
+    with pytest.raises(DataError) as caught:
+        conform(frame, Schema((Column("x", "number"), Column("y", "number"))))
+    assert str(caught.value).splitlines() == [
+        "5 problems:",
+        "- column 'x', row 1: expected a number, received '?'",
+        "- column 'x', row 2: expected a number, received 'inf'",
+        "- column 'x', row 4: expected a number, received 'x'",
+        "- column 'x': expected a number; 2 more rows not so",
+        "- column 'y', row 1: expected a finite number, received inf",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [("number", pl.Date), ("number", pl.List(pl.Int8)), ("boolean", pl.Duration), ("category", pl.Time),
+     ("text", pl.Binary), ("datetime", pl.Int64), ("datetime", pl.Boolean), ("id", pl.Struct({"a": pl.Int8}))],
+)  # fmt: skip
+def test_dtypes_that_cannot_be(kind: Any, dtype: Any) -> None:
+    values = {pl.Date: [date(2024, 1, 1)], pl.Duration: [timedelta(1)], pl.Time: [time(1)]}
+    value = values.get(dtype) or {pl.Binary: [b"a"], pl.Int64: [1], pl.Boolean: [True]}.get(dtype)
+    series = pl.Series(value or ([[1]] if isinstance(dtype, pl.List) else [{"a": 1}]), dtype=dtype)
+    with pytest.raises(DataError, match=r"column 'x': expected .*; the column is of dtype"):
+        conform(pl.LazyFrame({"x": series}), Schema((Column("x", kind),)))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [pl.Null, pl.Date, pl.Float64, pl.Int64, pl.String, pl.Boolean, pl.Duration])
+def test_a_column_of_gaps_fits_every_kind(kind: Any, dtype: Any) -> None:
+    schema = Schema((Column("x", kind),))
+    frame = pl.LazyFrame({"x": pl.Series([None, None], dtype=dtype)})
+    blocks = to_blocks(conform(frame, schema).collect(), schema)
+    expected = RowDoor(schema)([{"x": None}] * 2)
+    for ours, theirs in zip(blocks, expected, strict=True):
+        assert repr(ours) == repr(theirs)
+
+
+def test_unknown_columns_are_dropped_with_one_warning() -> None:
+    frame = read(RAW | {"cty": [1, 2], "zzz": [1, 2], "target": [0, 1]})
+    with pytest.warns(UnknownColumnWarning, match=r"know: 'cty' \(nearest: 'city'\), 'zzz'$"):
+        table = conform(frame, SCHEMA, ignore=["target"]).collect()
+    assert table.columns == list(SCHEMA.names)
+
+
+def test_columns_can_be_handed_through() -> None:
+    frame = read(RAW | {"y": ["<=50K", None]})
+    table = conform(frame, SCHEMA, keep=["y"]).collect()
+    assert table.columns == [*SCHEMA.names, "y"]
+    assert table["y"].to_list() == ["<=50K", None]
+    with pytest.raises(DataError, match=r"column 'yy': the column is missing\. Did you mean 'y'\?"):
+        conform(frame, SCHEMA, keep=["yy"])
+    with pytest.raises(SettingError, match=r"keep= names columns of the schema: \['age'\]"):
+        conform(frame, SCHEMA, keep=["age"])
+
+
+def test_all_columns_may_be_optional_and_absent() -> None:
+    schema = Schema((Column("a", "number", optional=True), Column("b", "datetime", optional=True)))
+    with pytest.warns(UnknownColumnWarning):
+        table = conform(read({"x": [1, 2, 3]}), schema).collect()
+    assert table.shape == (3, 2)
+
+
+def test_a_scan_stays_lazy_and_a_table_is_converted_once() -> None:
+    scan = pl.LazyFrame({"x": ["1", "2"]}).filter(pl.lit(True))
+    schema = Schema((Column("x", "number"),))
+    assert "FILTER" in conform(scan, schema).explain(optimized=False)
+    assert conform(read({"x": ["1", "2"]}), schema).explain().startswith("DF")
+
+
+def test_clean_columns_are_not_copied() -> None:
+    values = pl.Series("x", np.arange(1000.0))
+    table = conform(values.to_frame().lazy(), Schema((Column("x", "number"),))).collect()
+    assert np.shares_memory(table["x"].to_numpy(), values.to_numpy())
+
+
+def test_streaming_gives_the_same() -> None:
+    frame = pl.LazyFrame({"x": [f" {i}" for i in range(50_000)], "t": ["2024-01-01T00:00:00.5"] * 50_000})
+    schema = Schema((Column("x", "number"), Column("t", "datetime")))
+    lazy = conform(frame.filter(pl.lit(True)), schema)
+    assert lazy.collect(engine="streaming").equals(conform(frame, schema).collect())
+
+
+def test_odd_names() -> None:
+    names = ["年龄", "a b", 'q"', "d.o.t", "n\nl", "", "😀", "^x.*$", "*", "refused a"]
+    schema = Schema(tuple(Column(name, "number") for name in names))
+    raw = read({name: ["1", "x"] for name in names})
+    with pytest.raises(DataError) as caught:
+        conform(raw, schema)
+    assert [problem.column for problem in caught.value.problems] == names
+    table = conform(raw.head(1), schema).collect()
+    assert table.columns == names
+    assert conform(raw.head(1).collect().lazy(), schema).collect().equals(table)
+    assert to_blocks(table, schema).numbers.tolist() == [[1.0] * len(names)]

@@ -51,7 +51,7 @@ def test_the_first_of_equal_rows_stays() -> None:
 def test_duplicates_in_some_columns() -> None:
     assert clean.DropDuplicates("w").rows(REPEATED)["__headrace_row__"].to_list() == [0, 1]
     assert clean.DropDuplicates(["x", "w"]).rows(REPEATED).height == 2
-    with pytest.raises(DataError, match="column 'xx': DropDuplicates names .* mean 'x'"):
+    with pytest.raises(DataError, match=r"column 'xx': DropDuplicates names .* mean 'x'"):
         clean.DropDuplicates(["xx"]).rows(REPEATED)
 
 
@@ -65,7 +65,9 @@ def test_duplicates_are_no_part_of_the_plan() -> None:
 def test_constant_and_empty_columns_end() -> None:
     fitted = fit(clean.DropConstant(), a=[1.0, 1.0], b=[NAN, NAN], c=[1.0, NAN], d=[0.0, -0.0])
     assert [info.name for info in fitted.plan.outputs] == ["c"]
-    assert fitted.learnt[0][1] == "dropped 3 columns: a (always 1.0), b (all missing), d (always 0.0)"
+    assert (
+        fitted.learnt[0][1] == "dropped 3 columns: a (always 1.0), b (all missing), d (always 0.0)"
+    )
 
 
 def test_constant_words_and_dates_end_too() -> None:
@@ -115,9 +117,9 @@ def test_words_can_be_filled() -> None:
 
 
 def test_strategies_must_suit_the_columns() -> None:
-    with pytest.raises(SettingError, match="strategy must be .* received 'medain'"):
+    with pytest.raises(SettingError, match=r"strategy must be .* received 'medain'"):
         fit(clean.Impute("medain"), x=[1.0])
-    with pytest.raises(SettingError, match="acts on words.* not 'median'"):
+    with pytest.raises(SettingError, match=r"acts on words.* not 'median'"):
         fit(clean.Impute(columns="w"), "string", w=["a"])
     frame = pl.DataFrame({"x": [1.0], "w": ["a"]})
     columns = {

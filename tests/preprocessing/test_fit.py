@@ -224,20 +224,20 @@ def test_a_step_of_ones_own_takes_four_lines() -> None:
 
 
 def test_columns_of_the_wrong_type_are_named() -> None:
-    with pytest.raises(DataError, match="column 'w': .* needs number columns, .* holds strings"):
+    with pytest.raises(DataError, match=r"column 'w': .* needs number columns, .* holds strings"):
         fit(normalize.Standardize(columns=["a", "w"]))
-    with pytest.raises(DataError, match="column 'w': .* needs string columns, .* holds codes"):
+    with pytest.raises(DataError, match=r"column 'w': .* needs string columns, .* holds codes"):
         fit(transform.Encode(), transform.Hash(columns="w"))
 
 
 def test_a_name_that_is_taken_is_no_name_for_a_new_column() -> None:
     frame = table().rename({"b": "a_missing"})
-    with pytest.raises(DataError, match="'a_missing': .*Impute.* there is one already"):
+    with pytest.raises(DataError, match=r"'a_missing': .*Impute.* there is one already"):
         fit_steps(frame, columns_of(a="number", a_missing="number"), [clean.Impute()])
 
 
 def test_an_unknown_column_is_named_with_the_nearest() -> None:
-    with pytest.raises(DataError, match="column 'sam': .* Did you mean 'same'"):
+    with pytest.raises(DataError, match=r"column 'sam': .* Did you mean 'same'"):
         fit(clean.Impute(columns=["sam"]))
 
 

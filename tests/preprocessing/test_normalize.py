@@ -171,7 +171,9 @@ def test_curves_rise_strictly_and_have_finite_slopes() -> None:
     random = np.random.default_rng(0)
     for _ in range(200):
         k = int(random.integers(2, 40))
-        values = np.sort(random.choice([-1e300, -1.0, 0.0, 5e-324, 1e-12, 1.0, 1 + 1e-15, 2, 1e300], k))
+        values = np.sort(
+            random.choice([-1e300, -1.0, 0.0, 5e-324, 1e-12, 1.0, 1 + 1e-15, 2, 1e300], k)
+        )
         x, y = quantile_curve(np.linspace(0, 1, k), values, rows=k, normal=True)
         assert len(x) >= 2
         assert (np.diff(x) > 0).all()
@@ -212,6 +214,8 @@ def test_exponents_of_small_samples_are_scikit_learns_too() -> None:
     assert found == pytest.approx(theirs.lambdas_[0], abs=0.01)
 
 
-@pytest.mark.parametrize("values", [[2.0, 2.0], [NAN, 1.0], [1e300, -1e300, 0.0], [1e9, 1e9 + 1e-5]])
+@pytest.mark.parametrize(
+    "values", [[2.0, 2.0], [NAN, 1.0], [1e300, -1e300, 0.0], [1e9, 1e9 + 1e-5]]
+)
 def test_hopeless_columns_get_the_exponent_one(values: list[float]) -> None:
     assert best_exponent(np.array(values)) == 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -22,8 +22,12 @@ DAY = {"d": ColumnInfo("d", "time", "datetime")}
 XY = {name: ColumnInfo(name, "number", "number") for name in ("x", "y")}
 
 
+def at(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[misc,arg-type]
+
+
 def times(*values: datetime | None) -> pl.DataFrame:
-    column = pl.Series("d", values, dtype=pl.Datetime("us")).cast(pl.Int64)
+    column = pl.Series("d", values, dtype=pl.Datetime("us", "UTC")).cast(pl.Int64)
     return pl.DataFrame(column.fill_null(MISSING_TIME))
 
 
@@ -35,11 +39,11 @@ def served(fitted: FittedSteps, frame: pl.DataFrame) -> dict[str, list[Any]]:
 
 
 def test_the_parts_that_vary_are_kept() -> None:
-    frame = times(datetime(2024, 1, 31), datetime(2024, 3, 1))
+    frame = times(at(2024, 1, 31), at(2024, 3, 1))
     fitted = fit_steps(frame, dict(DAY), [transform.Dates(cyclic=False)])
     assert [info.name for info in fitted.plan.outputs] == ["d_month", "d_day", "d_weekday"]
     assert fitted.learnt[0][1] == "d: month day weekday"
-    assert served(fitted, times(datetime(2030, 12, 24))) == {
+    assert served(fitted, times(at(2030, 12, 24))) == {
         "d_month": [12.0],
         "d_day": [24.0],
         "d_weekday": [2.0],
@@ -47,7 +51,7 @@ def test_the_parts_that_vary_are_kept() -> None:
 
 
 def test_december_is_near_january() -> None:
-    frame = times(datetime(2024, 1, 1), datetime(2024, 12, 1), datetime(2024, 6, 1))
+    frame = times(at(2024, 1, 1), at(2024, 12, 1), at(2024, 6, 1))
     fitted = fit_steps(frame, dict(DAY), [transform.Dates(["month"])])
     made = served(fitted, frame)
     points = list(zip(made["d_month_sin"], made["d_month_cos"], strict=True))
@@ -56,7 +60,7 @@ def test_december_is_near_january() -> None:
 
 
 def test_missing_dates_get_the_mean_and_a_flag() -> None:
-    frame = times(datetime(2024, 1, 1), datetime(2024, 3, 1), None)
+    frame = times(at(2024, 1, 1), at(2024, 3, 1), None)
     fitted = fit_steps(frame, dict(DAY), [transform.Dates(["month"])])
     assert served(fitted, frame.tail(1)) == {
         "d_missing": [1.0],
@@ -68,21 +72,21 @@ def test_missing_dates_get_the_mean_and_a_flag() -> None:
 
 
 def test_elapsed_days_count_from_the_first_training_row() -> None:
-    frame = times(datetime(2024, 1, 1), datetime(2024, 1, 2, 12))
+    frame = times(at(2024, 1, 1), at(2024, 1, 2, 12))
     fitted = fit_steps(frame, dict(DAY), [transform.Dates(["year"], elapsed=True)])
-    made = served(fitted, times(datetime(2024, 1, 11)))
+    made = served(fitted, times(at(2024, 1, 11)))
     assert made == {"d_year": [2024.0], "d_elapsed": [10.0]}
 
 
 def test_a_date_that_never_varies_ends() -> None:
-    for frame in (times(datetime(2024, 1, 1), datetime(2024, 1, 1)), times(None, None)):
+    for frame in (times(at(2024, 1, 1), at(2024, 1, 1)), times(None, None)):
         fitted = fit_steps(frame, dict(DAY), [transform.Dates()])
         assert fitted.plan.outputs == ()
         assert fitted.learnt[0][1] == "d: nothing varies"
 
 
 def test_an_unknown_part_is_named() -> None:
-    with pytest.raises(SettingError, match="'moth' is none of .*; did you mean 'month'"):
+    with pytest.raises(SettingError, match=r"'moth' is none of .*; did you mean 'month'"):
         fit_steps(times(None), dict(DAY), [transform.Dates(["moth"])])
 
 

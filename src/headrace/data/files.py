@@ -132,7 +132,7 @@ def _csv(files: Sequence[Path]) -> pl.LazyFrame:
 def _header(file: Path) -> tuple[list[str], str]:
     """Answer a CSV file's column names and its separator."""
     try:
-        lines = pl.read_lines(file, n_rows=_HEADER_LINES)
+        lines = pl.read_lines(file, n_rows=_HEADER_LINES, glob=False)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, [file])
     start = "\n".join(line or "" for line in lines.to_series().to_list())
@@ -218,7 +218,7 @@ def _ndjson(files: Sequence[Path]) -> pl.LazyFrame:
     """Read small files value by value, so that mixtures of types are kept; scan large ones."""
     contents = [_decompressed(file) for file in files] if _is_small(files) else [None]
     if any(content is None for content in contents):
-        return pl.scan_ndjson(list(files), infer_schema_length=None)
+        return pl.scan_ndjson([glob.escape(str(file)) for file in files], infer_schema_length=None)
     rows = [
         row
         for file, content in zip(files, contents, strict=True)
@@ -280,7 +280,7 @@ def _parquet(files: Sequence[Path]) -> pl.LazyFrame:
 
 
 def _ipc(files: Sequence[Path]) -> pl.LazyFrame:
-    return pl.scan_ipc(list(files))
+    return pl.scan_ipc(list(files), glob=False)
 
 
 def _ipc_stream(files: Sequence[Path]) -> pl.LazyFrame:

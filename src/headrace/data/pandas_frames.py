@@ -91,6 +91,8 @@ def _text(name: str, series: Any) -> pl.Series:
 
 def _categorical(name: str, series: Any) -> pl.Series:
     """Keep categories as such: their text, as an Enum, so that they are not taken for numbers."""
+    if not len(series.cat.categories):
+        return pl.Series(name, [None] * len(series), dtype=pl.String)
     texts = column_of(name, list(series.cat.categories))
     if texts.dtype != pl.String:
         written = text_of(pl.col(name), texts.dtype)
@@ -99,9 +101,7 @@ def _categorical(name: str, series: Any) -> pl.Series:
         texts = texts.to_frame().select(written.alias(name))[name]
     codes = pl.Series(name, series.cat.codes.to_numpy()).cast(pl.Int64)
     values = texts.gather(codes.to_frame().select(pl.when(pl.col(name) >= 0).then(name))[name])
-    if texts.n_unique() == texts.len() and texts.len():
-        return values.cast(pl.Enum(texts))
-    return values
+    return values.cast(pl.Enum(texts)) if texts.n_unique() == texts.len() else values
 
 
 _DTYPES: dict[str, Callable[[str, Any], pl.Series]] = {

@@ -43,7 +43,7 @@ _SIGNS = (
         "Each line must be one JSON object, with one type of value to a name",
     ),
     (
-        re.compile(r"(?i)out-of-spec|parquet.*magic|Invalid thrift|footer"),
+        re.compile(r"(?i)out.of.spec|parquet.*magic|Invalid thrift|footer"),
         "the file is cut off or damaged, or not of the format that its name says",
         "Write it again",
     ),
@@ -116,19 +116,20 @@ def _first_bad_byte(path: Path) -> tuple[int, int, int, str] | None:
     decoder = codecs.getincrementaldecoder("utf-8")()
     position, line = 0, 1
     with path.open("rb") as file:
-        start = file.read(2)
-        guess = "utf-16" if start in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
+        guess = "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "latin-1"
         file.seek(0)
-        while chunk := file.read(_CHUNK):
-            held = len(decoder.getstate()[0])
+        while True:
+            chunk = file.read(_CHUNK)
+            held = len(decoder.getstate()[0])  # the start of a character, of the chunk before
             try:
-                decoder.decode(chunk)
+                decoder.decode(chunk, final=not chunk)
             except UnicodeDecodeError as error:
                 offset = error.start - held
                 before = chunk[: max(offset, 0)].count(b"\n")
                 return position + offset, line + before, error.object[error.start], guess
+            if not chunk:
+                return None
             position, line = position + len(chunk), line + chunk.count(b"\n")
-    return None
 
 
 def _paths(frame: pl.LazyFrame) -> list[Path]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Distance", "Nearest"]
 
 # Sums in another order differ in their last bits: what is closer together than this is a tie.
-_TIE = 1 + 1e-12
+_TIE = 1e-12
 _PIECE = 4096  # rows
 
 
@@ -124,7 +124,8 @@ class Nearest(Operation):
             for column, centres in zip(values, self.centres.T, strict=True):
                 gaps = column - centres[:, np.newaxis]
                 squares += gaps * gaps
-            places = (squares <= squares.min(axis=0) * _TIE).argmax(axis=0)
+            least = squares.min(axis=0)
+            places = (squares <= least + least * _TIE).argmax(axis=0)
         return np.where(np.isnan(squares[0]), self.missing, self.codes[places])
 
     def tensorflow(self, block: tf.Tensor) -> tf.Tensor:
@@ -132,10 +133,10 @@ class Nearest(Operation):
         import tensorflow as tf
 
         squares = _tensor_squares(block, self.centres)
-        bound = tf.reduce_min(squares, axis=1, keepdims=True) * _TIE
+        least = tf.reduce_min(squares, axis=1, keepdims=True)
         # The first of a tie is found as the smallest place: ONNX Runtime's argmax takes any.
         places = tf.constant(np.arange(len(self.codes)))
-        tied = tf.where(squares <= bound, places, tf.constant(len(self.codes) - 1, tf.int64))
+        tied = tf.where(squares <= least + least * _TIE, places, tf.constant(len(self.codes) - 1, tf.int64))
         place = tf.reduce_min(tied, axis=1, keepdims=True)
         code = place if _counts_up(self.codes) else tf.gather(tf.constant(self.codes), place)
         # A missing value makes every distance missing.
@@ -164,7 +165,7 @@ def _squares(columns: list[pl.Expr], centres: FloatArray) -> list[pl.Expr]:
 def _tensor_squares(block: tf.Tensor, centres: FloatArray) -> tf.Tensor:
     import tensorflow as tf
 
-    gaps = block[:, tf.newaxis, :] - tf.constant(centres)
+    gaps = tf.expand_dims(block, 1) - tf.constant(centres)
     return tf.reduce_sum(gaps * gaps, axis=-1)
 
 

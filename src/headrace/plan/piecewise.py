@@ -196,4 +196,4 @@ def _count(block: tf.Tensor, knots: FloatArray) -> tf.Tensor:
 def _at_or_below(block: tf.Tensor, knots: tf.Tensor) -> tf.Tensor:
     import tensorflow as tf
 
-    return tf.reduce_sum(tf.cast(block[:, :, tf.newaxis] >= knots, tf.int32), axis=-1)
+    return tf.reduce_sum(tf.cast(tf.expand_dims(block, -1) >= knots, tf.int32), axis=-1)
