@@ -27,7 +27,7 @@ DESCRIPTION = ("pyproject.toml", "constraints.txt")
 
 
 def main(arguments: list[str]) -> int:
-    """Answer the exit status of the command."""
+    """Run one of the commands and answer its exit status."""
     if sys.version_info < OLDEST_PYTHON:
         print(f"headrace needs Python 3.11 or newer; this is {sys.version.split()[0]}.")
         return 2
@@ -51,7 +51,16 @@ def prepare(folder: Path) -> Path:
     print(f"Setting up {folder}: this takes a few minutes, once.", flush=True)
     create(folder)
     step(
-        [python, "-m", "pip", "install", "--constraint", "constraints.txt", "--editable", ".[test]"],
+        [
+            python,
+            "-m",
+            "pip",
+            "install",
+            "--constraint",
+            "constraints.txt",
+            "--editable",
+            ".[test]",
+        ],
         "The installation failed; pip says why above. Is the package index reachable?",
     )
     stamp.write_text(fingerprint(), encoding="utf-8")

@@ -50,7 +50,7 @@ SERVE = "import sys; from headrace.deploy.server import serve; serve(sys.argv[1]
 
 # What both servers by hand share: no checks at all, the columns' order known.
 BY_HAND = """
-import socket, sys, time
+import socket, sys
 from datetime import datetime
 import numpy as np, onnxruntime, uvicorn
 
@@ -78,12 +78,10 @@ def predict(rows):
     return {"predictions": labels, "probabilities": found.tolist()}
 
 def run(app):
-    config = uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    listening = socket.socket()
-    listening.bind(("127.0.0.1", 0))
-    print(f"http://127.0.0.1:{listening.getsockname()[1]}", file=sys.stderr, flush=True)
-    server.run(sockets=[listening])
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    print(f"http://127.0.0.1:{port}", file=sys.stderr, flush=True)
+    uvicorn.run(app, port=port, log_level="warning", access_log=False, lifespan="off")
 """
 STARLETTE = (
     BY_HAND
@@ -188,16 +186,22 @@ class Client:
     def ask(self) -> bytes:
         """Send the request and answer the body of the answer."""
         self.socket.sendall(self.request)
-        received = self.socket.recv(1 << 20)
+        received = b""
         while b"\r\n\r\n" not in received:
-            received += self.socket.recv(1 << 20)
+            received += self._receive()
         head, _, body = received.partition(b"\r\n\r\n")
         length = int(re.search(rb"content-length: (\d+)", head.lower())[1])  # type: ignore[index]
         while len(body) < length:
-            body += self.socket.recv(1 << 20)
+            body += self._receive()
         if b" 200 " not in head.split(b"\r\n")[0]:
             raise SystemExit(f"the server answered {head.decode()} {body[:500].decode()}")
         return body
+
+    def _receive(self) -> bytes:
+        received = self.socket.recv(1 << 20)
+        if not received:
+            raise SystemExit("the server closed the connection")
+        return received
 
 
 class Server:
@@ -287,10 +291,11 @@ def over_http(programs: dict[str, str], release: Path, rows: list[dict[str, Any]
     for count, times in ((1, n), (1000, max(n // 100, 10))):
         body = json.dumps({"rows": (rows * count)[:count]}).encode()
         servers = [Server(name, program, release) for name, program in programs.items()]
-        clients = [Client(server.url, body) for server in servers]
         for _ in range(5):
-            for server, client in zip(servers, clients, strict=True):
+            for server in servers:
+                client = Client(server.url, body)  # servers close connections that rest
                 server.taken.append(quantiles(client.ask, times))
+                client.socket.close()
         print(f"Over HTTP: one client, {count:,} row(s) a request, {5 * times:,} requests each")
         best = [_best(server.taken) for server in servers]
         table(

@@ -29,8 +29,8 @@ from headrace.plan.statistic import (
     Quantiles,
     Statistic,
     Variance,
-    asked,
     learn,
+    observe,
 )
 from headrace.plan.values import Made, Mode, Varies
 
@@ -126,8 +126,8 @@ def frame_of(drawn: list[tuple[float, float, str, float]]) -> pl.DataFrame:
 
 
 def state(example: Example, chunk: pl.DataFrame) -> Any:
-    values = chunk.select(**asked(example.statistic, example.columns))
-    return example.statistic.start({name: values[name][0] for name in values.columns})
+    names = [example.columns] if isinstance(example.columns, str) else example.columns
+    return example.statistic.start(observe(chunk, [(example.statistic, names)])[0])
 
 
 def same(left: Any, right: Any) -> bool:

@@ -394,7 +394,7 @@ def test_streaming_gives_the_same() -> None:
 
 
 def test_odd_names() -> None:
-    names = ["年龄", "a b", 'q"', "d.o.t", "n\nl", "", "😀", "^x.*$", "*", "refused a"]
+    names = ["年龄", "a b", 'q"', "d.o.t", "n\nl", "", "😀", "^GSPC", "refused a"]
     schema = Schema(tuple(Column(name, "number") for name in names))
     raw = read({name: ["1", "x"] for name in names})
     with pytest.raises(DataError) as caught:

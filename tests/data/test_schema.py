@@ -101,7 +101,10 @@ def test_settings_that_cannot_be(settings: dict[str, object], text: str) -> None
         Column("x", **settings)  # type: ignore[arg-type]
 
 
-def test_a_name_must_be_text() -> None:
+def test_a_name_must_be_text_and_no_pattern() -> None:
+    for name in ("*", "^x.*$"):
+        with pytest.raises(SettingError, match="is a pattern to Polars; rename the column"):
+            Column(name, "number")
     with pytest.raises(SettingError, match="a column's name must be text, received 1"):
         Column(1, "number")  # type: ignore[arg-type]
 

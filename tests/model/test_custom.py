@@ -140,8 +140,11 @@ def test_a_custom_network_goes_through_its_file_to_the_bit(table: Any) -> None:
 
 
 def test_what_keras_could_not_read_back_is_refused_when_it_is_saved() -> None:
-    layers = [keras.layers.Lambda(lambda x: x + 1, output_shape=(5,))]
-    model = from_layers(layers, FEATURES, BINARY, embedding=None)
+    def build(features: FeatureSpec, target: TargetSpec) -> Any:
+        shifted = keras.layers.Lambda(lambda x: x + 1, output_shape=(5,))
+        return keras.Sequential([keras.Input((5,)), shifted, keras.layers.Dense(1)])
+
+    model = from_function(build, FEATURES, BINARY)
     with pytest.raises(SettingError, match="cannot be saved: .* and no Lambda layers"):
         to_bytes(model)
     with pytest.raises(ReleaseError, match=r"network\.keras cannot be read by Keras"):

@@ -9,6 +9,8 @@ import pytest
 from headrace.errors import DataError, SettingError
 from headrace.plan.arithmetic import Affine, Fill, Indicate
 from headrace.plan.category import Lookup
+from headrace.plan.distance import Distance
+from headrace.plan.operation import Operation
 from headrace.plan.plan import ColumnInfo, Node, Plan, PythonNode
 
 X = ColumnInfo("x", "number", "number")
@@ -117,3 +119,23 @@ def test_a_free_python_step_has_no_graph() -> None:
     assert not plan.portable
     with pytest.raises(SettingError, match=r"mine.Same is free Python"):
         plan.tensorflow({"numbers": np.zeros((1, 1))})
+
+
+def test_columns_that_nothing_reads_are_not_needed() -> None:
+    z = ColumnInfo("z", "number", "number")
+    nodes = (
+        Node.of(Fill([0.0, 0.0, 0.0]), ["x", "y", "z"]),
+        Node.of(Distance([[0.0]], name="d"), ["z"], keeps=True),
+        Node.of(Affine([1.0], [0.0]), ["x"]),
+    )
+    plan = Plan((X, Y, z), nodes, (X,))
+    assert plan.used == ("x",)
+    assert Plan((X, Y, z), nodes, (X, ColumnInfo("d_0", "number", "number"))).used == ("x", "z")
+    python = PythonNode.of("mine.Same", lambda frame: frame, (X,), {})
+    assert Plan((X, Y), (python,), (X,)).used == ("x", "y")
+
+
+@pytest.mark.parametrize("kind", list(Operation._registry.values()), ids=lambda kind: kind.__name__)
+def test_only_named_operations_claim_to_work_column_by_column(kind: type[Operation]) -> None:
+    """The claim lets a column be left out, so it is made on purpose, and not by inheritance."""
+    assert kind.columnwise == ("columnwise" in vars(kind))

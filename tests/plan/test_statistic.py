@@ -16,8 +16,8 @@ from headrace.plan.statistic import (
     Quantiles,
     Statistic,
     Variance,
-    asked,
     learn,
+    observe,
 )
 from headrace.plan.values import Mode, Varies
 
@@ -101,8 +101,9 @@ def test_all_missing_does_not_vary() -> None:
     assert not learn([of(NAN), of(NAN, NAN), of()], "x", Varies()).varies
 
 
-def test_many_statistics_share_one_select() -> None:
+def test_many_statistics_are_observed_at_once() -> None:
     frame = of(1.0, 2.0, NAN)
-    wanted = {"a": asked(Mean(), "x"), "b": asked(Extremes(), "x")}
-    row = frame.select(**{f"{a}.{n}": e for a, es in wanted.items() for n, e in es.items()})
-    assert row.height == 1
+    values = observe(frame, [(Mean(), ["x"]), (Quantiles(), ["x"]), (Covariance(), ["x", "x"])])
+    assert values[0] == {"count": 2, "mean": 1.5}
+    assert values[1]["0"] is not None
+    assert list(values[2]) == ["0", "1"]

@@ -162,14 +162,14 @@ def test_axes_tables_and_nested_content_are_shown() -> None:
 
 def test_what_cannot_be_shown_is_an_error() -> None:
     with pytest.raises(SettingError, match=r"a section of the report holds .*, received set"):
-        report({"Data": {1, 2}})  # type: ignore[dict-item]
+        report({"Data": {1, 2}})
 
 
 def test_the_file_is_written_as_a_whole(tmp_path: Path) -> None:
     path = write_report(tmp_path / "new" / "report.html", {"Data": "some"}, title="One")
     assert "<h1>One</h1>" in path.read_text(encoding="utf-8")
     with pytest.raises(SettingError):
-        write_report(path, {"Data": {1}})  # type: ignore[dict-item]
+        write_report(path, {"Data": {1}})
     assert "<h1>One</h1>" in path.read_text(encoding="utf-8")
     assert list(path.parent.iterdir()) == [path]
 

@@ -11,6 +11,7 @@ from headrace.data.expressions import Reading, reading
 from headrace.data.problems import (
     Refused,
     absent_column,
+    expected,
     refused_values,
     warn_unknown,
 )
@@ -218,7 +219,9 @@ def _misfit_problems(
     held = frame.collect_schema()
     problems = []
     for name, read in misfits.items():
-        value = pl.col(name).cast(pl.String) if held[name].is_temporal() else pl.col(name)
+        value = pl.col(name)
+        if held[name].is_temporal():  # of years that Python does not know
+            value = value.to_physical().cast(pl.String)
         query = frame.select(
             pl.int_range(pl.len()).filter(read.misfit).head(_SHOWN_ROWS).implode().alias("rows"),
             value.filter(read.misfit).head(_SHOWN_ROWS).implode().alias("values"),
@@ -226,17 +229,19 @@ def _misfit_problems(
         )
         found = collect(query).row(0, named=True)
         rows = [
-            (row, value, _text(schema[name], value))
+            (row, value, _text(schema[name], value, held[name]))
             for row, value in zip(found["rows"], found["values"], strict=True)
         ]
         problems += refused_values(schema[name], rows, found["total"])
     return problems
 
 
-def _text(column: Column, value: object) -> str:
+def _text(column: Column, value: object, dtype: pl.DataType) -> str:
     """Say what was expected of a value, in the words of the row door."""
+    if dtype.is_temporal():
+        return "expected a date of the years 1 to 9999"
     try:
         reader(column)[type(value)](value)
     except Refused as refusal:
         return str(refusal)
-    return "expected a date of the years 1 to 9999"
+    return expected(column)

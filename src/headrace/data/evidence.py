@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from headrace.data.expressions import reading
+from headrace.data.grammar import BLANKS
 from headrace.data.scan import collect, in_memory
 from headrace.data.spellings import MISSING_MARKS, MISSING_WORDS, missing_spellings
 
@@ -128,7 +129,7 @@ def _text_queries(raw: pl.Expr, present: pl.Expr) -> dict[str, pl.Expr]:
         "length": present.str.len_chars().mean(),
         "spaced": present.str.contains(" ", literal=True).mean(),
         "ascii": (present.str.len_bytes() == present.str.len_chars()).mean(),
-        "spellings": raw.filter(raw.is_in(_SPELLINGS)).value_counts(sort=True).implode(),
+        "spellings": raw.filter(raw.str.strip_chars(BLANKS).is_in(_SPELLINGS)).value_counts(sort=True).implode(),
     }
 
 

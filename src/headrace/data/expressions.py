@@ -175,9 +175,9 @@ def text_of(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr | None:
     if dtype.is_decimal():
         trimmed = raw.cast(pl.String).str.replace(r"(\.[0-9]*?)0+$", "$1")
         return trimmed.str.strip_suffix(".")
-    if dtype == pl.Date:
-        return raw.dt.strftime("%Y-%m-%d")
-    return _time_text(raw, dtype) if isinstance(dtype, pl.Datetime) else None
+    if dtype == pl.Date or isinstance(dtype, pl.Datetime):
+        return _time_text(raw, dtype)
+    return None
 
 
 def _float_texts(values: pl.Series) -> pl.Series:
@@ -192,8 +192,11 @@ def _float_texts(values: pl.Series) -> pl.Series:
     return texts.zip_with(whole.fill_null(value=True), table).alias(values.name)
 
 
-def _time_text(raw: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
-    instant = _instant(raw, dtype).cast(pl.Datetime("us"))
+def _time_text(raw: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    within = ~_out_of_range(_instant(raw, dtype))  # Polars breaks down on what it cannot write
+    instant = pl.when(within).then(_instant(raw, dtype)).cast(pl.Datetime("us"))
+    if not isinstance(dtype, pl.Datetime):
+        return instant.dt.strftime("%Y-%m-%d")
     fraction = instant.dt.microsecond()
     digits = pl.format(".{}", fraction.cast(pl.String).str.zfill(6))
     part = pl.when(fraction == 0).then(pl.lit("")).otherwise(digits)

@@ -47,7 +47,7 @@ from headrace.data.rules import (
     read_as_missing,
 )
 from headrace.data.scan import collect
-from headrace.data.schema import Column, Schema, check_kind
+from headrace.data.schema import Column, Schema, check_kind, is_pattern
 from headrace.data.spellings import Guess, guess_text, guess_time_of_number
 from headrace.errors import DataError, Problem, SettingError
 
@@ -177,6 +177,9 @@ def _check(
             hint = "Leave it out (exclude), or turn it into numbers or text first"
             text = f"values of dtype {dtype} are not supported"
             problems.append(Problem(text, column=name, hint=hint))
+    for name in names:
+        if is_pattern(name):
+            problems.append(Problem("the name is a pattern to Polars", column=name, hint="Rename it"))
     if not names:
         problems.append(Problem("the table has no columns"))
     if problems:

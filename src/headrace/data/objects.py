@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["column_of", "from_array", "from_columns", "from_rows", "unique_names"]
+__all__ = ["column_of", "from_array", "from_columns", "from_rows", "table_of", "unique_names"]
 
 _EXACT = 2**53
 _SIMPLE: dict[type, pl.DataType] = {
@@ -76,7 +76,7 @@ def from_columns(columns: Mapping[Any, object]) -> pl.DataFrame:
     if len(lengths) > 1:
         listed = ", ".join(f"{column.name!r}: {column.len():,}" for column in series)
         raise DataError([Problem(f"the columns differ in length: {listed}")])
-    return pl.DataFrame(series)
+    return table_of(series)
 
 
 def from_rows(rows: Sequence[Any]) -> pl.DataFrame:
@@ -128,7 +128,12 @@ def from_array(array: NDArray[Any], names: Sequence[object] | None = None) -> pl
     if len(listed) != array.shape[1]:
         text = f"{len(listed)} names were given for {array.shape[1]} columns"
         raise DataError([Problem(text)])
-    return pl.DataFrame([column_of(name, array[:, i]) for i, name in enumerate(listed)])
+    return table_of([column_of(name, array[:, i]) for i, name in enumerate(listed)])
+
+
+def table_of(columns: list[pl.Series]) -> pl.DataFrame:
+    """Make a table of columns whose names differ, and keep even an empty name."""
+    return pl.DataFrame({column.name: column for column in columns})
 
 
 def column_of(name: str, values: object) -> pl.Series:

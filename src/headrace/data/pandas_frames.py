@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from headrace.data.expressions import text_of
-from headrace.data.objects import column_of, unique_names
+from headrace.data.objects import column_of, table_of, unique_names
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def from_pandas(frame: Any) -> pl.DataFrame:
         raise DataError([Problem("the column names have several levels", hint=hint)])
     names = unique_names(frame.columns)
     series = [pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)]
-    return pl.DataFrame(series)
+    return table_of(series)
 
 
 def pandas_column(name: str, series: Any) -> pl.Series:

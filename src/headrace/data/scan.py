@@ -55,7 +55,8 @@ def collect(frame: pl.LazyFrame, *, streaming: bool = False) -> pl.DataFrame:
 
     Args:
         frame: The lazy table.
-        streaming: Whether to run in chunks, for tables larger than memory.
+        streaming: Whether to run in chunks, for tables larger than memory; otherwise columns that
+            nothing changes are not copied.
 
     Raises:
         DataError: The file behind the table cannot be read.
@@ -66,7 +67,7 @@ def collect(frame: pl.LazyFrame, *, streaming: bool = False) -> pl.DataFrame:
         [(1,)]
     """
     try:
-        return frame.collect(engine="streaming" if streaming else "auto")
+        return frame.collect(engine="streaming" if streaming else "in-memory")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, _paths(frame))
 

@@ -22,6 +22,7 @@ __all__ = [
     "Type",
     "UnknownColumnWarning",
     "check_kind",
+    "is_pattern",
 ]
 
 Kind = Literal["number", "boolean", "category", "datetime", "text", "id"]
@@ -90,6 +91,8 @@ class Column:
         """Refuse settings that contradict each other."""
         if not isinstance(self.name, str):
             raise SettingError(f"a column's name must be text, received {self.name!r}")
+        if is_pattern(self.name):
+            raise SettingError(f"the name {self.name!r} is a pattern to Polars; rename the column")
         check_kind(self.kind, self.name)
         for setting in ("missing", "true", "false"):
             _check_spellings(self, setting)
@@ -295,6 +298,16 @@ class Schema:
         )
         head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("column", "kind", "why"))
         return f"<table><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>"
+
+
+def is_pattern(name: str) -> bool:
+    """Answer whether Polars takes a name for a pattern of names: "*" and "^...$".
+
+    Example:
+        >>> is_pattern("*"), is_pattern("^GSPC")
+        (True, False)
+    """
+    return name == "*" or (name.startswith("^") and name.endswith("$"))
 
 
 def check_kind(kind: object, name: str) -> None:

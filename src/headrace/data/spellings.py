@@ -52,7 +52,6 @@ _TIMES = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"
 _MONTHS = r"^(?:1[89]|20|21)[0-9]{2}-(?:0[1-9]|1[0-2])$"
 _LIKE_DATE = r"[0-9][-/. ,]|[-/. ][0-9]"
 _LONGEST_DATE = 40
-_AROUND = (("", ""), (" ", ""), ("", " "))
 
 
 @dataclass(frozen=True)
@@ -73,14 +72,14 @@ class Guess:
 
 
 def missing_spellings(words: Iterable[str]) -> list[str]:
-    """Answer spellings with their usual variants: cases, and a blank in front or behind.
+    """Answer spellings in the cases that they are usually written in.
 
     Example:
         >>> missing_spellings(["NA"])
-        ['NA', 'na', 'Na', ' NA', ' na', ' Na', 'NA ', 'na ', 'Na ']
+        ['NA', 'na', 'Na']
     """
     cases = [v for word in words for v in (word, word.lower(), word.upper(), word.capitalize())]
-    return list(dict.fromkeys(f"{a}{case}{b}" for a, b in _AROUND for case in cases))
+    return list(dict.fromkeys(cases))
 
 
 _TYPED_MISSING: Final = tuple(missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES)))

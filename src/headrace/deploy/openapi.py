@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from headrace.data.schema import Column, Schema
     from headrace.deploy.runtime import Runtime
 
-__all__ = ["predict_extra", "row_example", "row_schema"]
+__all__ = ["predict_operation", "row_example", "row_schema"]
 
 _TYPES = {"boolean": "boolean", "number": "number"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,8 +44,8 @@ def row_example(schema: Schema, profile: Mapping[str, Any] | None = None) -> dic
     return {column.name: _example(column, seen.get(column.name, {})) for column in schema.columns}
 
 
-def predict_extra(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Answer what FastAPI cannot know about `POST /predict`: its body and its answers."""
+def predict_operation(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Answer what OpenAPI should say about `POST /predict`: its body and its answers."""
     row = row_schema(runtime.schema, profile)
     body = {
         "type": "object",
@@ -56,6 +56,8 @@ def predict_extra(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[s
     example = {"rows": [row["example"]]}
     refused = {"description": "", "content": {"application/json": {"schema": _ERROR}}}
     return {
+        "summary": "Answer rows",
+        "operationId": "predict",
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": body, "example": example}},

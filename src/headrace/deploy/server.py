@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from headrace.data.rows import RowDoor
 from headrace.deploy.body import BodyLimits, Refusal, decode, problems, read_body, rows_of
-from headrace.deploy.openapi import predict_extra
+from headrace.deploy.openapi import predict_operation
 from headrace.deploy.runtime import Runtime
 from headrace.errors import DataError
 
@@ -135,12 +135,11 @@ def create_app(
     runtime = path if isinstance(path, Runtime) else Runtime(path, name=name, threads=threads)
     service = Service(runtime, limits or BodyLimits())
     app = FastAPI(title=_title(runtime), version=runtime.version, docs_url=None, redoc_url=None)
-    release = runtime.release
-    profile = release.document("profile.json") if "profile.json" in release else None
-    extra = predict_extra(runtime, profile)
-    app.post("/predict", response_model=None, openapi_extra=extra)(service.predict)
+    # A plain route: rows go through the release's own door, so FastAPI need not look at them.
+    app.add_route("/predict", service.predict, methods=["POST"])
     app.get("/health", response_model=None)(service.health)
     app.get("/schema", response_model=None)(service.schema)
+    app.openapi()["paths"]["/predict"] = {"post": predict_operation(runtime, _profile(runtime))}
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(DataError)(_bad_rows)
     app.exception_handler(StarletteHTTPException)(_http_error)
@@ -230,6 +229,11 @@ async def _failed(_: Request, error: Exception) -> Response:
 
 def _json(content: Any, status: int = 200, headers: Any = None) -> Response:
     return Response(_encode(content), status, headers, media_type="application/json")
+
+
+def _profile(runtime: Runtime) -> Any:
+    release = runtime.release
+    return release.document("profile.json") if "profile.json" in release else None
 
 
 def _title(runtime: Runtime) -> str:

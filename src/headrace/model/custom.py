@@ -128,7 +128,7 @@ def _copy(layer: Any) -> Any:
     except (NotImplementedError, TypeError, ValueError) as error:
         raise SettingError(
             f"the layer {layer.name!r} cannot be copied, which a training from the start needs: "
-            f"define its get_config ({error})"
+            f"define its get_config, or give a function that builds the model ({error})"
         ) from error
 
 

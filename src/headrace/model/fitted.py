@@ -184,12 +184,14 @@ class FittedNetwork:
             tensor.name: tf.TensorSpec([None, *tensor.shape[1:]], tensor.dtype)
             for tensor in self.model.inputs
         }
-        return tf.function(self.tensorflow, input_signature=[signature], autograph=False)
+        # Traced at once: a function traced on its first call would complain of many networks.
+        return tf.function(self.tensorflow, autograph=False).get_concrete_function(signature)
 
     def _blocks(self, features: Features) -> dict[str, Any]:
         blocks = {"numbers": features.numbers, "categories": features.categories}
         types = {"numbers": np.float32, "categories": np.int32}
-        return {name: np.asarray(blocks[name], dtype=types[name]) for name in self._inputs}
+        tensor = tensorflow().constant
+        return {name: tensor(np.asarray(blocks[name], types[name])) for name in self._inputs}
 
 
 def weights_misfit(model: Any, weights: Sequence[NDArray[Any]]) -> str | None:

@@ -50,8 +50,8 @@ class FusedSteps:
         self._full, left = divmod(self._count, batch_size)
         # A few rows left over wait for the next epoch, in which the order is another.
         self._left = left if left > _LEAST_LEFT * self._count else 0
-        self._many = tf.function(self._many_steps, jit_compile=True, autograph=False)
-        self._last = tf.function(self._last_step, jit_compile=True, autograph=False)
+        self._many: Any = None
+        self._last: Any = None
         self._order: Any = None
         self._done = 0
 
@@ -63,8 +63,11 @@ class FusedSteps:
     def compile(self) -> None:
         """Compile by asking for no steps at all: no weight changes."""
         tf = tensorflow()
-        order = tf.range(self._count)
-        self._many(order, tf.constant(0), tf.constant(0))
+        order, none = tf.range(self._count), tf.constant(0)
+        self._many = _program(self._many_steps, order, none, none)
+        self._many(order, none, none)
+        if self._left:
+            self._last = _program(self._last_step, order)
 
     def start_epoch(self) -> None:
         """Put the rows into a new order."""
@@ -118,20 +121,33 @@ class FusedTest:
             tf.nest.map_structure(tf.constant, rows.keras(slice(first, first + CHUNK)))
             for first in range(0, len(rows), CHUNK)
         ]
-        self._pass = tf.function(self._test, jit_compile=True, autograph=False)
+        self._passes: list[Any] = []
 
     def compile(self) -> None:
         """Compile by a first pass, whose metrics are forgotten."""
+        # Only the last chunk can differ in size from those before it.
+        first, last = self._chunks[0], self._chunks[-1]
+        same = len(self._chunks) == 1 or len(first[1]) == len(last[1])
+        whole = _program(self._test, first)
+        end = whole if same else _program(self._test, last)
+        self._passes = [whole] * (len(self._chunks) - 1) + [end]
         self(None)
         self._model.reset_metrics()
 
     def __call__(self, iterator: Any) -> Any:
         """Pass over all rows and answer their metrics."""
         del iterator
-        for chunk in self._chunks:
-            self._pass(chunk)
+        for chunk, test in zip(self._chunks, self._passes, strict=True):
+            test(chunk)
         return self._model.get_metrics_result()
 
     def _test(self, chunk: Any) -> Any:
         self._model.test_step(chunk)
         return tensorflow().constant(0)
+
+
+def _program(function: Any, *arguments: Any) -> Any:
+    """Answer a function as one XLA program for arguments like these; it compiles when called."""
+    tf = tensorflow()
+    compiled = tf.function(function, jit_compile=True, autograph=False)
+    return compiled.get_concrete_function(*arguments)

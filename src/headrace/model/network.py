@@ -177,10 +177,9 @@ class Network(Step):
 
     def search_space(self) -> Mapping[str, Any]:
         """Answer the ranges that tuning may try; the widths only where they are given as such."""
-        ranges: dict[str, Any] = {
-            "learning_rate": Real(3e-4, 1e-2, log=True),
-            "dropout": Real(0.0, 0.5),
-        }
+        ranges: dict[str, Any] = {"learning_rate": Real(3e-4, 1e-2, log=True)}
+        if self.hidden in (None, "tabm", "mlp") or _are_widths(self.hidden):
+            ranges["dropout"] = Real(0.0, 0.5)
         if _are_widths(self.hidden):
             ranges["hidden"] = Choice([[64], [64, 64], [128, 128], [256, 256], [256, 256, 256]])
         return ranges

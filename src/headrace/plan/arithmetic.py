@@ -36,6 +36,8 @@ class Fill(Operation):
         [1.0, 5.0]
     """
 
+    columnwise = True
+
     value: FloatArray
 
     def check(self) -> None:
@@ -67,6 +69,8 @@ class Indicate(Operation):
         >>> flag.names(["job"]), frame.select(*flag.polars([pl.col("job")]))["job"].to_list()
         (('job_missing',), [0.0, 1.0])
     """
+
+    columnwise = True
 
     of: PlanType = "number"
 
@@ -124,6 +128,8 @@ class Clip(Operation):
         [0.0, 0.5, 1.0]
     """
 
+    columnwise = True
+
     low: FloatArray
     high: FloatArray
 
@@ -166,6 +172,8 @@ class Affine(Operation):
         [9.0, 19.0]
     """
 
+    columnwise = True
+
     scale: FloatArray
     shift: FloatArray
 
@@ -200,6 +208,8 @@ class Squash(Operation):
         >>> frame.select(*Squash([3.0]).polars([pl.col("x")]))["x"].round(3).to_list()
         [0.0, 2.121, 3.0]
     """
+
+    columnwise = True
 
     limit: FloatArray
 
@@ -245,6 +255,8 @@ class Power(Operation):
         >>> frame.select(*Power([0.5]).polars([pl.col("x")]))["x"].round(4).to_list()
         [-1.219, 0.0, 2.0]
     """
+
+    columnwise = True
 
     exponent: FloatArray
 

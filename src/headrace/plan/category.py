@@ -37,6 +37,8 @@ class Lookup(Operation):
         ([4, 0, 3, 1], (5,))
     """
 
+    columnwise = True
+
     words: Words
     codes: Codes
     missing: int = 0
@@ -88,6 +90,8 @@ class Map(Operation):
         >>> frame.select(*share.polars([pl.col("job")]))["job"].to_list()
         [0.75, 0.5, 0.25, 0.0]
     """
+
+    columnwise = True
 
     words: Words
     values: Numbers
@@ -142,6 +146,8 @@ class Hash(Operation):
         >>> frame.select(*Hash([100]).polars([pl.col("job")]))["job"].to_list()
         [84, 0, 85]
     """
+
+    columnwise = True
 
     buckets: IntArray
 

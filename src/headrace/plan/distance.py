@@ -136,7 +136,9 @@ class Nearest(Operation):
         least = tf.reduce_min(squares, axis=1, keepdims=True)
         # The first of a tie is found as the smallest place: ONNX Runtime's argmax takes any.
         places = tf.constant(np.arange(len(self.codes)))
-        tied = tf.where(squares <= least + least * _TIE, places, tf.constant(len(self.codes) - 1, tf.int64))
+        tied = tf.where(
+            squares <= least + least * _TIE, places, tf.constant(len(self.codes) - 1, tf.int64)
+        )
         place = tf.reduce_min(tied, axis=1, keepdims=True)
         code = place if _counts_up(self.codes) else tf.gather(tf.constant(self.codes), place)
         # A missing value makes every distance missing.

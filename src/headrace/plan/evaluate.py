@@ -232,6 +232,10 @@ class _Engine(ABC):
         """Answer a part of a date."""
 
     @abstractmethod
+    def floor_divide(self, a: Value, b: Value) -> Value:
+        """Answer the whole number below a / b."""
+
+    @abstractmethod
     def power(self, base: Value, exponent: Value) -> Value:
         """Raise a number to a power."""
 
@@ -267,6 +271,11 @@ class _Polars(_Engine):
 
     def part(self, time: Value, name: str) -> Value:
         return polars_part(time, name)
+
+    def floor_divide(self, a: Value, b: Value) -> Value:
+        # Polars multiplies by 1 / b where b is one number, and so finds 49 / 49 below 1. A zero
+        # in each row makes it a column.
+        return (a / (b + self.flag(a.is_nan()) * 0.0)).floor()
 
     def power(self, base: Value, exponent: Value) -> Value:
         return base.pow(exponent)
@@ -312,6 +321,9 @@ class _TensorFlow(_Engine):
     def part(self, time: Value, name: str) -> Value:
         return tensorflow_parts(time, (name,))
 
+    def floor_divide(self, a: Value, b: Value) -> Value:
+        return self.apply("floor", a / b)
+
     def power(self, base: Value, exponent: Value) -> Value:
         return base**exponent
 
@@ -338,8 +350,8 @@ _FORMULAS: dict[str, Callable[..., Value]] = {
     "add": lambda _, a, b: a + b,
     "multiply": lambda _, a, b: a * b,
     "divide": lambda _, a, b: a / b,
-    "floor_divide": lambda engine, a, b: engine.apply("floor", a / b),
-    "modulo": lambda engine, a, b: a - engine.apply("floor", a / b) * b,
+    "floor_divide": lambda engine, a, b: engine.floor_divide(a, b),
+    "modulo": lambda engine, a, b: a - engine.floor_divide(a, b) * b,
     "negate": lambda _, a: -a,
     "min": lambda engine, a, b: engine.where(a <= b, a, b),
     "max": lambda engine, a, b: engine.where(a >= b, a, b),

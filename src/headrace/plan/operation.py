@@ -104,6 +104,8 @@ class Operation(ABC):
     Attributes:
         takes: The type of the columns that come in.
         gives: The type of the columns that go out.
+        columnwise: Whether each output depends on the input at its place alone; then a column that
+            nothing reads later need not be there.
 
     Example:
         >>> class Double(Operation):
@@ -118,6 +120,7 @@ class Operation(ABC):
 
     takes: ClassVar[PlanType] = "number"
     gives: ClassVar[PlanType] = "number"
+    columnwise: ClassVar[bool] = False
     _registry: ClassVar[dict[str, type[Operation]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Bin", "Interpolate"]
 
-_FLAT_SEARCH = 64  # up to so many knots are compared all at once, more of them in two rounds
+_FLAT_SEARCH = 32  # up to so many knots are compared all at once, more of them in two rounds
 
 
 class Interpolate(Operation):
@@ -39,6 +39,8 @@ class Interpolate(Operation):
         >>> frame.select(*curve.polars([pl.col("x")]))["x"].to_list()
         [0.0, 0.25, 0.75, 1.0]
     """
+
+    columnwise = True
 
     x: FloatArray
     y: FloatArray
@@ -120,6 +122,8 @@ class Bin(Operation):
         >>> frame.select(*bins.polars([pl.col("x")]))["x"].to_list(), bins.cardinalities()
         ([1, 2, 3, 0], (4,))
     """
+
+    columnwise = True
 
     edges: Numbers
 

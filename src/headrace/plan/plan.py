@@ -13,7 +13,7 @@ from headrace.plan.features import Features, FeatureSpec
 from headrace.plan.operation import Operation, PlanType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import tensorflow as tf
     from numpy.typing import NDArray
@@ -103,6 +103,13 @@ class Node:
         if before is not None and before.type == self.operation.gives:
             return before.kind
         return _KIND_OF[self.operation.gives]
+
+    def needs(self, wanted: Collection[str]) -> set[str]:
+        """Answer the inputs that the wanted outputs depend on."""
+        if not self.operation.columnwise:
+            return set(self.inputs)
+        pairs = zip(self.inputs, self.outputs, strict=True)
+        return {name for name, made in pairs if made in wanted}
 
     def polars(self, frame: pl.LazyFrame, *, training: bool = False) -> pl.LazyFrame:
         """Add this node's columns to a frame."""
@@ -223,7 +230,7 @@ class Plan:
             if not isinstance(node, Node):
                 wanted |= {info.name for info in self.inputs}
             elif wanted.intersection(node.outputs):
-                wanted = (wanted - set(node.outputs)) | set(node.inputs)
+                wanted = (wanted - set(node.outputs)) | node.needs(wanted)
         return tuple(info.name for info in self.inputs if info.name in wanted)
 
     @property

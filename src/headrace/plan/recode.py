@@ -32,6 +32,8 @@ class Recode(Operation):
         ['a', '(rare)', '']
     """
 
+    columnwise = True
+
     takes = "string"
     gives = "string"
 
@@ -108,6 +110,8 @@ class Substitute(Operation):
         >>> frame.select(*Substitute([-999.0], [0.0]).polars([pl.col("x")])).to_series().to_list()
         [0.0, 1.0]
     """
+
+    columnwise = True
 
     old: FloatArray
     new: FloatArray

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from headrace.plan.statistic import BlockStatistic, State, block, block_rows
+from headrace.plan.statistic import BlockStatistic, State, block_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
 __all__ = ["RowSample", "SampledRows"]
 
-_HASH, _REPEAT = "__hash__", "__repeat__"
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -60,23 +59,17 @@ class RowSample(BlockStatistic):
     cap: int = 1_000_000
     seed: int = 0
 
-    def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-        """Gather the rows, with a hash of each and the number of its equals before it."""
-        row = pl.struct(*columns)
-        repeat = pl.int_range(pl.len()).over(row)
-        return {
-            **block(columns),
-            _HASH: row.hash(self.seed).implode(),
-            _REPEAT: repeat.cast(pl.UInt64).implode(),
-        }
-
     def start(self, values: Mapping[str, Any]) -> State:
         """Keep the rows with the smallest keys."""
-        columns = {name: v for name, v in values.items() if name not in {_HASH, _REPEAT}}
-        rows = block_rows(columns)
+        table = pl.DataFrame(values)
+        row = pl.struct(table.columns)
+        keys = table.select(
+            hash=row.hash(self.seed), repeat=pl.int_range(pl.len(), dtype=pl.UInt64).over(row)
+        )
         # A copy of a row gets a key of its own; the arithmetic goes round at 2^64.
-        keys = values[_HASH].to_numpy() + values[_REPEAT].to_numpy() * _MIX
-        return self._smallest(rows, keys, len(rows), np.isnan(rows).sum(axis=0))
+        mixed = keys["hash"].to_numpy() + keys["repeat"].to_numpy() * _MIX
+        rows = block_rows(values)
+        return self._smallest(rows, mixed, len(rows), np.isnan(rows).sum(axis=0))
 
     def merge(self, left: State, right: State) -> State:
         """Keep the smallest keys of both."""
@@ -103,10 +96,6 @@ class RowSample(BlockStatistic):
         """Answer the sample, in the order of its keys."""
         order = np.argsort(state["keys"], kind="stable")
         return SampledRows(state["rows"][order], state["count"], state["missing"])
-
-    def whole(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-        """Gather all rows."""
-        return block(columns)
 
     def finish_whole(self, values: Mapping[str, Any]) -> SampledRows:
         """Answer all rows."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import reduce
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -27,41 +28,27 @@ __all__ = [
     "Mean",
     "Missing",
     "Quantiles",
+    "Question",
     "State",
     "Statistic",
     "Variance",
-    "asked",
-    "block",
     "block_rows",
     "learn",
+    "observe",
 ]
+
+_FEW_LEVELS = 4
+"""So many quantiles are selected one by one; for more of them sorting is quicker."""
 
 State: TypeAlias = Any
 """What a statistic remembers of the rows seen so far."""
 
 
-class Statistic(ABC):
-    """Something learnt from one column; most are learnt from numbers, a few say otherwise.
-
-    A chunk of rows is reduced to a state by Polars aggregation expressions, so that all statistics
-    of all columns share one scan; two states merge into one, and the last one is finished into
-    the value. Merging is associative: the rows may be split in any way.
-
-    Attributes:
-        reads: The type of the column; "mixed" for any.
-        needs: Columns of the training rows that are read besides the given one.
-
-    Example:
-        >>> learn(pl.DataFrame({"x": [1.0, 3.0, float("nan")]}), "x", Mean())
-        2.0
-    """
+class _Mergeable(ABC):
+    """What statistics of one column and of several have in common."""
 
     reads: ClassVar[PlanType] = "number"
     needs: ClassVar[tuple[str, ...]] = ()
-
-    @abstractmethod
-    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Answer the aggregations over a chunk, by name."""
 
     def start(self, values: Mapping[str, Any]) -> State:
         """Make a state of one chunk's aggregated values; the values themselves by default."""
@@ -75,44 +62,38 @@ class Statistic(ABC):
     def finish(self, state: State) -> Any:
         """Answer the value."""
 
-    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Answer the aggregations for a table that is one chunk, where a better way exists."""
-        return self.partial(column)
-
     def finish_whole(self, values: Mapping[str, Any]) -> Any:
-        """Answer the value from the aggregations of `whole`."""
+        """Answer the value for a table that is one chunk, where a better way exists."""
         return self.finish(self.start(values))
 
 
-class BlockStatistic(ABC):
+class Statistic(_Mergeable):
+    """Something learnt from one column; most are learnt from numbers, a few say otherwise.
+
+    A chunk of rows is reduced to a state, by Polars aggregation expressions, so that all statistics
+    of all columns share one scan; two states merge into one, and the last one is finished into
+    the value. Merging is associative: the rows may be split in any way.
+
+    Attributes:
+        reads: The type of the column; "mixed" for any.
+        needs: Columns of the training rows that are read besides the given one.
+
+    Example:
+        >>> learn(pl.DataFrame({"x": [1.0, 3.0, float("nan")]}), "x", Mean())
+        2.0
+    """
+
+    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
+        """Answer the aggregations over a chunk, by name; the column itself, as "0", by default."""
+        return {"0": column.implode()}
+
+
+class BlockStatistic(_Mergeable):
     """Something learnt from several number columns together; like `Statistic` otherwise."""
 
-    reads: ClassVar[PlanType] = "number"
-    needs: ClassVar[tuple[str, ...]] = ()
-
-    @abstractmethod
     def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-        """Answer the aggregations over a chunk, by name."""
-
-    @abstractmethod
-    def start(self, values: Mapping[str, Any]) -> State:
-        """Make a state of one chunk's aggregated values."""
-
-    @abstractmethod
-    def merge(self, left: State, right: State) -> State:
-        """Answer the state of both parts' rows together."""
-
-    @abstractmethod
-    def finish(self, state: State) -> Any:
-        """Answer the value."""
-
-    def whole(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-        """Answer the aggregations for a table that is one chunk, where a better way exists."""
-        return self.partial(columns)
-
-    def finish_whole(self, values: Mapping[str, Any]) -> Any:
-        """Answer the value from the aggregations of `whole`."""
-        return self.finish(self.start(values))
+        """Answer the aggregations over a chunk, by name; the columns, as "0", …, by default."""
+        return {str(place): column.implode() for place, column in enumerate(columns)}
 
 
 @dataclass(frozen=True)
@@ -249,23 +230,18 @@ class Quantiles(Statistic):
     k: int = 400
     linear: bool = True
 
-    _FEW: ClassVar[int] = 8
-
     def __post_init__(self) -> None:
         """Check the levels."""
         if not self.levels or any(not 0 <= level <= 1 for level in self.levels):
             raise SettingError(f"quantile levels must be between 0 and 1, received {self.levels!r}")
 
-    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Gather the present values of the chunk."""
-        return {"values": column.fill_nan(None).drop_nulls().implode()}
-
     def start(self, values: Mapping[str, Any]) -> State:
         """Sketch the chunk's values."""
         from datasketches import kll_doubles_sketch
 
+        column = values["0"].to_numpy()
         sketch = kll_doubles_sketch(self.k)
-        sketch.update(np.array(values["values"], dtype=np.float64))
+        sketch.update(column[~np.isnan(column)])
         return sketch
 
     def merge(self, left: State, right: State) -> State:
@@ -286,25 +262,23 @@ class Quantiles(Statistic):
         found = np.where(levels == 0, state.get_min_value(), found)
         return np.where(levels == 1, state.get_max_value(), found)
 
-    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Select a few levels directly; gather the column for many."""
-        if len(self.levels) > self._FEW:
-            return {"column": column.implode()}
-        # Without nulls Polars selects in linear time; with nulls it sorts.
-        present = column.drop_nans()
-        method: Literal["linear", "equiprobable"] = "linear" if self.linear else "equiprobable"
-        return {
-            str(place): present.quantile(level, method) for place, level in enumerate(self.levels)
-        }
-
     def finish_whole(self, values: Mapping[str, Any]) -> NDArray[np.float64]:
-        """Answer the exact quantiles."""
-        if "column" not in values:
-            return np.array([_or_nan(values[str(i)]) for i in range(len(self.levels))])
-        # NumPy's vectorised sort is several times faster than Polars's; it puts NaN at the end.
-        ordered = np.sort(values["column"].to_numpy())
-        present = ordered[: len(ordered) - np.count_nonzero(np.isnan(ordered))]
-        return _quantiles_of_sorted(present, np.array(self.levels), linear=self.linear)
+        """Answer the exact quantiles; NumPy selects and sorts faster than Polars."""
+        column = np.array(values["0"].to_numpy(), dtype=np.float64)
+        present = len(column) - np.count_nonzero(np.isnan(column))
+        if not present:
+            return np.full(len(self.levels), np.nan)
+        levels = np.array(self.levels)
+        if self.linear:
+            ranks = levels * (present - 1)
+        else:
+            ranks = np.maximum(np.ceil(levels * present) - 1, 0)
+        # Either way the missing values go to the end.
+        if len(levels) > _FEW_LEVELS:
+            column.sort()
+            return _on_line(column[_floor(ranks)], column[_ceil(ranks)], ranks % 1)
+        ends = [_selected(column, rank) for rank in ranks.tolist()]
+        return _on_line(*np.array(ends).T, ranks % 1)
 
 
 @dataclass(frozen=True)
@@ -316,10 +290,6 @@ class Covariance(BlockStatistic):
         >>> learn(frame, ["x", "y"], Covariance()).round(3).tolist()
         [[0.667, 1.333], [1.333, 2.667]]
     """
-
-    def partial(self, columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-        """Gather the block of the chunk."""
-        return block(columns)
 
     def start(self, values: Mapping[str, Any]) -> State:
         """Reduce the chunk to count, means and summed products of deviations."""
@@ -348,14 +318,44 @@ class Covariance(BlockStatistic):
         return products / state["count"] if state["count"] else np.full_like(products, np.nan)
 
 
-def block(columns: Sequence[pl.Expr]) -> dict[str, pl.Expr]:
-    """Answer the aggregations that gather a block of columns as it is."""
-    return {str(place): column.implode() for place, column in enumerate(columns)}
-
-
 def block_rows(values: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Answer the rows that `block` gathered, (rows, columns)."""
+    """Answer the rows of a chunk's columns, (rows, columns)."""
     return np.column_stack([values[str(place)].to_numpy() for place in range(len(values))])
+
+
+Question: TypeAlias = "tuple[Statistic | BlockStatistic, Sequence[str]]"
+"""A statistic, and its column (a list of one) or all columns of its block."""
+
+
+def observe(rows: pl.DataFrame, questions: Sequence[Question]) -> list[dict[str, Any]]:
+    """Answer what each statistic asks of a chunk of rows; all of it in one pass.
+
+    Args:
+        rows: The chunk.
+        questions: The statistics with their columns.
+
+    Returns:
+        For each question the values by name, as `start` and `finish_whole` take them.
+    """
+    asked = [_partial(*question) for question in questions]
+    flat = {f"{i}:{name}": e for i, named in enumerate(asked) for name, e in named.items()}
+    row = rows.lazy().select(**flat).collect() if flat else rows
+    return [
+        {name: row[f"{i}:{name}"][0] for name in named}
+        or {str(place): rows[name] for place, name in enumerate(names)}
+        for i, (named, (_, names)) in enumerate(zip(asked, questions, strict=True))
+    ]
+
+
+def _partial(statistic: Statistic | BlockStatistic, names: Sequence[str]) -> dict[str, pl.Expr]:
+    """Answer the aggregations; none where the columns themselves are asked for."""
+    if isinstance(statistic, BlockStatistic):
+        if type(statistic).partial is BlockStatistic.partial:
+            return {}
+        return statistic.partial([pl.col(name) for name in names])
+    if type(statistic).partial is Statistic.partial:
+        return {}
+    return statistic.partial(pl.col(names[0]))
 
 
 def learn(
@@ -373,51 +373,36 @@ def learn(
     Returns:
         The finished value.
     """
+    question = (statistic, [columns] if isinstance(columns, str) else columns)
     if isinstance(data, pl.DataFrame):
-        return statistic.finish_whole(_aggregate(data, asked(statistic, columns, whole=True)))
-    aggregates = asked(statistic, columns)
-    states = (statistic.start(_aggregate(chunk, aggregates)) for chunk in data)
+        return statistic.finish_whole(observe(data, [question])[0])
+    states = (statistic.start(observe(chunk, [question])[0]) for chunk in data)
     return statistic.finish(reduce(statistic.merge, states))
 
 
-def asked(
-    statistic: Statistic | BlockStatistic, columns: str | Sequence[str], *, whole: bool = False
-) -> dict[str, pl.Expr]:
-    """Answer the aggregations that a statistic asks of its column or columns, by name.
-
-    Args:
-        statistic: What is learnt.
-        columns: The column; all columns for a `BlockStatistic`.
-        whole: Whether the rows are the whole table, not a chunk.
-    """
-    names = [columns] if isinstance(columns, str) else columns
-    if isinstance(statistic, BlockStatistic):
-        block = [pl.col(name) for name in names]
-        return statistic.whole(block) if whole else statistic.partial(block)
-    column = pl.col(names[0])
-    return statistic.whole(column) if whole else statistic.partial(column)
+def _selected(column: NDArray[np.float64], rank: float) -> tuple[float, float]:
+    """Answer the values of the rows below and above a rank, without sorting all of them."""
+    above = math.ceil(rank)
+    column.partition(above)
+    low = column[:above].max() if math.floor(rank) < above else column[above]
+    return float(low), float(column[above])
 
 
-def _aggregate(frame: pl.DataFrame, aggregates: Mapping[str, pl.Expr]) -> dict[str, Any]:
-    row = frame.select(**aggregates)
-    return {name: row[name][0] for name in row.columns}
-
-
-def _quantiles_of_sorted(
-    ordered: NDArray[np.float64], levels: NDArray[np.float64], *, linear: bool
+def _on_line(
+    low: NDArray[np.float64], high: NDArray[np.float64], share: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    if not ordered.size:
-        return np.full(len(levels), np.nan)
-    if not linear:
-        place = np.ceil(levels * len(ordered)).astype(np.int64) - 1
-        return ordered[np.maximum(place, 0)]
-    rank = levels * (len(ordered) - 1)
-    low = np.floor(rank).astype(np.int64)
-    high = np.minimum(low + 1, len(ordered) - 1)
     with np.errstate(over="ignore", invalid="ignore"):
-        found = ordered[low] + (ordered[high] - ordered[low]) * (rank - low)
+        found = low + (high - low) * share
     # Between infinities, or further apart than 64 bits can say, there is no line.
-    return np.where(np.isfinite(found), found, ordered[low])
+    return np.where(np.isfinite(found), found, low)
+
+
+def _floor(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.floor(ranks).astype(np.int64)
+
+
+def _ceil(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+    return np.ceil(ranks).astype(np.int64)
 
 
 def _pick(choose: Any, left: float | None, right: float | None) -> float | None:

@@ -170,7 +170,11 @@ def _log1p(graph: Any, node: Any, name: str, args: Any) -> None:
         logical = kind in {"Equal", "Greater"}
         settings = {"name": name, "outputs": [output]} if last else {}
         made = graph.make_node(
-            kind, list(inputs), shapes=[shape], dtypes=[_boolean() if logical else dtype], **settings
+            kind,
+            list(inputs),
+            shapes=[shape],
+            dtypes=[_boolean() if logical else dtype],
+            **settings,
         )
         return str(made.output[0])
 

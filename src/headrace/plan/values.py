@@ -79,27 +79,14 @@ class Mode(Statistic):
         3.0
     """
 
-    def partial(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Count the present values of the chunk."""
-        counted = column.drop_nans().value_counts()
-        return {"counts": counted.struct.rename_fields(["value", "count"]).implode()}
-
     def start(self, values: Mapping[str, Any]) -> State:
-        """Hold the counts as a table."""
-        return values["counts"].struct.unnest().with_columns(pl.col("count").cast(pl.Int64))
+        """Count the present values; sorting them is quicker than a hash table."""
+        found, counts = np.unique(values["0"].drop_nans().to_numpy(), return_counts=True)
+        return pl.DataFrame({"value": found, "count": counts})
 
     def merge(self, left: State, right: State) -> State:
         """Add the counts value by value."""
         return pl.concat([left, right]).group_by("value").agg(pl.col("count").sum())
-
-    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Gather the column; sorting it is quicker than counting it in a hash table."""
-        return {"column": column.drop_nans().implode()}
-
-    def finish_whole(self, values: Mapping[str, Any]) -> float:
-        """Answer the value that came most often."""
-        present, counts = np.unique(values["column"].to_numpy(), return_counts=True)
-        return float(present[counts.argmax()]) if len(present) else float("nan")
 
     def finish(self, state: State) -> float:
         """Answer the value that came most often."""
@@ -152,10 +139,6 @@ class Made(Statistic):
     def finish(self, state: State) -> Any:
         """Finish the inner statistic."""
         return self.statistic.finish(state)
-
-    def whole(self, column: pl.Expr) -> dict[str, pl.Expr]:
-        """Aggregate the made column of a whole table."""
-        return self.statistic.whole(self._made(column))
 
     def finish_whole(self, values: Mapping[str, Any]) -> Any:
         """Finish the inner statistic."""

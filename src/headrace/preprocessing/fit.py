@@ -12,7 +12,7 @@ import polars as pl
 
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
-from headrace.plan.statistic import BlockStatistic, Statistic, asked
+from headrace.plan.statistic import BlockStatistic, Question, Statistic, observe
 from headrace.preprocessing.stored import encode_parameters
 from headrace.preprocessing.transformer import PythonTransformer, Transformer
 
@@ -229,7 +229,7 @@ def _scan(rows: pl.DataFrame | pl.LazyFrame, wanted: Sequence[_Wanted]) -> list[
     return [[_gather(wish, waiting) for wish in wishes] for wishes in wanted]
 
 
-def _check_needs(rows: pl.DataFrame | pl.LazyFrame, questions: Sequence[_Question]) -> None:
+def _check_needs(rows: pl.DataFrame | pl.LazyFrame, questions: Sequence[Question]) -> None:
     there = set(rows.lazy().collect_schema().names())
     for statistic, names in questions:
         if not there.issuperset(statistic.needs):
@@ -239,10 +239,7 @@ def _check_needs(rows: pl.DataFrame | pl.LazyFrame, questions: Sequence[_Questio
             )
 
 
-_Question = tuple[Statistic | BlockStatistic, list[str]]
-
-
-def _questions(statistic: Statistic | BlockStatistic, names: list[str]) -> list[_Question]:
+def _questions(statistic: Statistic | BlockStatistic, names: list[str]) -> list[Question]:
     if isinstance(statistic, BlockStatistic):
         return [(statistic, names)]
     return [(statistic, [name]) for name in names]
@@ -258,35 +255,34 @@ def _gather(wish: tuple[Statistic | BlockStatistic, list[str]], answers: Iterato
     return values
 
 
-def _whole(rows: pl.DataFrame, questions: Sequence[_Question]) -> list[Any]:
-    values = _aggregate(rows.lazy(), [asked(*question, whole=True) for question in questions])
-
-    def finish(question: _Question, value: Mapping[str, Any]) -> Any:
-        return question[0].finish_whole(value)
-
+def _whole(rows: pl.DataFrame, questions: Sequence[Question]) -> list[Any]:
     # Sorting and grouping release the interpreter: the columns are finished side by side.
     with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
-        return list(pool.map(finish, questions, values))
+        return list(pool.map(_finish_whole, questions, observe(rows, questions)))
 
 
-def _chunked(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[Any]:
-    aggregates = [asked(*question) for question in questions]
+def _finish_whole(question: Question, values: Mapping[str, Any]) -> Any:
+    return question[0].finish_whole(values)
+
+
+def _chunked(rows: pl.LazyFrame, questions: Sequence[Question]) -> list[Any]:
+    statistics = [statistic for statistic, _ in questions]
 
     def states(chunk: pl.DataFrame) -> list[Any]:
-        values = _aggregate(chunk.lazy(), aggregates)
-        return [q[0].start(value) for q, value in zip(questions, values, strict=True)]
+        values = observe(chunk, questions)
+        return [s.start(value) for s, value in zip(statistics, values, strict=True)]
 
     def merge(left: list[Any], right: list[Any]) -> list[Any]:
-        return [q[0].merge(a, b) for q, a, b in zip(questions, left, right, strict=True)]
+        return [s.merge(a, b) for s, a, b in zip(statistics, left, right, strict=True)]
 
     used = rows.select(_used(rows, questions))
     # In order, so that sums are rounded the same way every time.
     chunks = used.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True)
     merged = reduce(merge, map(states, chunks), states(used.head(0).collect()))
-    return [q[0].finish(state) for q, state in zip(questions, merged, strict=True)]
+    return [s.finish(state) for s, state in zip(statistics, merged, strict=True)]
 
 
-def _used(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[str]:
+def _used(rows: pl.LazyFrame, questions: Sequence[Question]) -> list[str]:
     named = {name for _, names in questions for name in names}
     hidden = any(statistic.needs for statistic, _ in questions)
     return [
@@ -294,12 +290,6 @@ def _used(rows: pl.LazyFrame, questions: Sequence[_Question]) -> list[str]:
         for name in rows.collect_schema().names()
         if name in named or (hidden and name.startswith("__headrace_"))
     ]
-
-
-def _aggregate(rows: pl.LazyFrame, wanted: Sequence[Mapping[str, pl.Expr]]) -> list[dict[str, Any]]:
-    flat = {f"{i}:{name}": e for i, named in enumerate(wanted) for name, e in named.items()}
-    row = rows.select(**flat).collect()
-    return [{name: row[f"{i}:{name}"][0] for name in named} for i, named in enumerate(wanted)]
 
 
 def _check_types(step: Step, columns: Sequence[ColumnInfo], takes: PlanType) -> None:

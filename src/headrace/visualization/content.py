@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Content", "Numbers", "inner_results", "render"]
 
-Content: TypeAlias = "Result | Axes | Table | Html | str | Mapping[str, Any] | Sequence[Any] | None"
+Content: TypeAlias = object
 """A result, a picture, a table, text, a mapping of names to values, or several of these."""
 
 
@@ -268,7 +268,10 @@ def _verdict(found: Any, who: str) -> Table:
 
 
 def _settings(result: Any) -> Table:
-    rows = [(name, str(value)) for name, value in result.parameters.items()]
+    rows = [
+        (name, number(value) if isinstance(value, float) else str(value))
+        for name, value in result.parameters.items()
+    ]
     return Table(("best settings", "value"), rows)
 
 

@@ -34,6 +34,7 @@ __all__ = [
 
 _WIDE_INCHES = 7.0
 _LONG = 14
+_LONG_VALUE = 24
 _PILLS = {
     **dict.fromkeys(("better", "keep", "promote", "passed"), "good"),
     **dict.fromkeys(("worse", "rollback", "failed", "error"), "bad"),
@@ -94,10 +95,7 @@ def table(shown: Table) -> Html:
         >>> "<td>a &amp; b</td>" in table(Table(["name"], [["a & b"]]))
         True
     """
-    numeric = [
-        bool(shown.rows) and all(_is_number(row[index]) for row in shown.rows)
-        for index in range(len(shown.columns))
-    ]
+    numeric = (_are_numbers([row[n] for row in shown.rows]) for n in range(len(shown.columns)))
     classes = [' class="number"' if right else "" for right in numeric]
     caption = f"<caption>{text(shown.caption)}</caption>" if shown.caption else ""
     head = "".join(
@@ -113,15 +111,19 @@ def table(shown: Table) -> Html:
     )
 
 
-def _is_number(value: object) -> bool:
-    return value is None or (
-        isinstance(value, int | float | Figure) and not isinstance(value, bool)
+def _are_numbers(values: Sequence[object]) -> bool:
+    given = [value for value in values if value is not None]
+    return bool(given) and all(
+        isinstance(value, int | float | Figure) and not isinstance(value, bool) for value in given
     )
 
 
 def plain(values: Mapping[str, object]) -> Html:
     """Answer names and their values, as many side by side as there is room for."""
-    pairs = (f"<div><dt>{text(n)}</dt><dd>{text(v)}</dd></div>" for n, v in values.items())
+    pairs = []
+    for name, value in values.items():
+        long = ' class="long"' if len(text(value)) > _LONG_VALUE else ""
+        pairs.append(f"<div{long}><dt>{text(name)}</dt><dd>{text(value)}</dd></div>")
     return Html(f'<dl class="plain">{"".join(pairs)}</dl>')
 
 

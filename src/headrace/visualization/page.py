@@ -86,7 +86,7 @@ def report(
         (True, True)
     """
     salt = Numbers()
-    shown = {_HEADINGS.get(heading, heading): content for heading, content in sections.items()}
+    shown = {_heading(name): content for name, content in sections.items()}
     names = {heading: f"s{n}-{_slug(heading)}" for n, heading in enumerate(shown, start=1)}
     with browser_fonts():
         parts = [
@@ -134,6 +134,10 @@ def write_report(
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, page.encode("utf-8"))
     return target
+
+
+def _heading(name: str) -> str:
+    return _HEADINGS.get(name, name[:1].upper() + name[1:])
 
 
 def _slug(heading: str) -> str:

@@ -137,6 +137,6 @@ def quality(result: Any, ax: Axes | None = None) -> Axes:
     ax.set_xlim(0, 1.04)
     ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     ax.set(title="Quality", xlabel="share of the new rows")
-    note = f"{len(result.findings)} findings" if found else "nothing is wrong"
+    note = f"{len(result.findings)} found" if found else "nothing is wrong"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     return ax

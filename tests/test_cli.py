@@ -1,0 +1,90 @@
+"""The command line, as a separate process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    import polars as pl
+
+ROOT = Path(__file__).resolve().parents[1]
+COMMANDS = "train evaluate tune deploy serve score maintain profile demo".split()
+
+
+def headrace(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "headrace", *map(str, arguments)],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_help_names_every_command() -> None:
+    shown = headrace("--help").stdout
+    for command in COMMANDS:
+        assert command in shown
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys, headrace.cli; "
+        "print(sorted({'tensorflow', 'polars', 'pandas', 'sklearn', 'fastapi'} & set(sys.modules)))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.strip() == "[]"
+
+
+def test_an_error_is_one_clear_message(tmp_path: Path) -> None:
+    ran = headrace("train", "nowhere.csv", "--target", "y", "--to", tmp_path / "m")
+    assert ran.returncode == 1
+    assert "headrace: there is no file 'nowhere.csv'" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_profile_shows_kinds_and_statistics(table: pl.DataFrame, tmp_path: Path) -> None:
+    table.write_csv(tmp_path / "people.csv")
+    ran = headrace("profile", tmp_path / "people.csv", "--target", "rich", "--kind", "grade=category")
+    assert ran.returncode == 0, ran.stderr
+    assert "datetime" in ran.stdout
+    assert headrace("profile", tmp_path / "people.csv", "--kind", "grade").returncode != 0
+
+
+@pytest.mark.slow
+def test_the_whole_life_by_commands(
+    table: pl.DataFrame, fresh: pl.DataFrame, tmp_path: Path
+) -> None:
+    table.drop("wage", "grade").write_csv(tmp_path / "people.csv")
+    fresh.drop("wage", "grade").write_parquet(tmp_path / "new.parquet")
+    model, registry = tmp_path / "model", tmp_path / "registry"
+    for command in (
+        ("train", tmp_path / "people.csv", "--target", "rich", "--to", model),
+        ("evaluate", model, tmp_path / "new.parquet", "--report", tmp_path / "report.html"),
+        ("tune", model, tmp_path / "people.csv", "--trials", 1),
+        ("deploy", model, registry),
+        ("maintain", registry, tmp_path / "new.parquet"),
+    ):
+        ran = headrace(*command)
+        assert ran.returncode == 0, ran.stderr[-2000:]
+    assert (tmp_path / "report.html").stat().st_size > 10_000
+    lines = "\n".join(json.dumps(row, default=str) for row in fresh.head(5).to_dicts())
+    scored = headrace("score", registry, stdin=lines + "\n")
+    answers = [json.loads(line) for line in scored.stdout.splitlines()]
+    assert len(answers) == 5, scored.stderr
+    assert {answer["prediction"] for answer in answers} <= {"yes", "no"}
