@@ -37,9 +37,8 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments
     python = prepare(Path(os.environ.get("HEADRACE_VENV") or ROOT / ".venv"))
     print(f"{' '.join(COMMANDS[command])} {' '.join(rest)}".strip(), flush=True)
-    return subprocess.run(
-        [python, "-m", *COMMANDS[command], *rest], cwd=ROOT, check=False
-    ).returncode
+    called = [python, "-m", *COMMANDS[command], *rest]
+    return subprocess.run(called, cwd=ROOT, check=False).returncode
 
 
 def prepare(folder: Path) -> Path:
@@ -50,17 +49,9 @@ def prepare(folder: Path) -> Path:
         return python
     print(f"Setting up {folder}: this takes a few minutes, once.", flush=True)
     create(folder)
+    install = [python, "-m", "pip", "install", "--constraint", "constraints.txt"]
     step(
-        [
-            python,
-            "-m",
-            "pip",
-            "install",
-            "--constraint",
-            "constraints.txt",
-            "--editable",
-            ".[test]",
-        ],
+        [*install, "--editable", ".[test]"],
         "The installation failed; pip says why above. Is the package index reachable?",
     )
     stamp.write_text(fingerprint(), encoding="utf-8")

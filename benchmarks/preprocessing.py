@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 NUMBERS = [f"number_{place}" for place in range(10)]
 SIZES = {"tiny": 5, "small": 50, "middle": 500, "large": 5_000, "huge": 20_000}
 WORDS = list(SIZES)
-SCHEMA = Schema(
-    (*(Column(n, "number") for n in NUMBERS), *(Column(w, "category") for w in WORDS))
-)
+SCHEMA = Schema((*(Column(n, "number") for n in NUMBERS), *(Column(w, "category") for w in WORDS)))
 STEPS = [
     clean.Impute("median", flags=False),
     normalize.Standardize(),
@@ -75,12 +73,12 @@ def headrace_from_raw(raw: pl.DataFrame) -> Any:
 
 def by_hand_fit(raw: pl.DataFrame) -> tuple[Any, ...]:
     """Learn medians, means, deviations and words in two passes."""
-    # Without nulls the median is selected in linear time; with them Polars sorts.
-    medians = [pl.col(name).drop_nulls().median() for name in NUMBERS]
-    words = [pl.col(name).unique().implode() for name in WORDS]
-    row = raw.lazy().select(*medians, *words).collect()
-    middle = {name: row[name][0] for name in NUMBERS}
-    kinds = {name: pl.Enum(row[name][0].drop_nulls().sort()) for name in WORDS}
+    # Without nulls the median is selected in linear time, with them Polars sorts; but not in its
+    # streaming engine. Unique rows of a lazy frame come quicker than unique values of a column.
+    medians = raw.select(pl.col(name).drop_nulls().median() for name in NUMBERS)
+    words = pl.collect_all([raw.lazy().select(name).unique() for name in WORDS])
+    middle = medians.row(0, named=True)
+    kinds = {w.columns[0]: pl.Enum(w.to_series().drop_nulls().sort()) for w in words}
     filled = [pl.col(name).fill_null(middle[name]) for name in NUMBERS]
     moments = raw.lazy().select(
         *(x.mean().alias(f"mean {n}") for x, n in zip(filled, NUMBERS, strict=True)),
@@ -96,12 +94,16 @@ def by_hand_transform(raw: pl.DataFrame, learnt: tuple[Any, ...]) -> pl.DataFram
         raw.lazy()
         .select(
             *(
-                (pl.col(n).fill_null(middle[n]) - moments[f"mean {n}"]) / moments[f"std {n}"]
+                ((pl.col(n) - moments[f"mean {n}"]) / moments[f"std {n}"]).fill_null(
+                    (middle[n] - moments[f"mean {n}"]) / moments[f"std {n}"]
+                )
                 for n in NUMBERS
             ),
             # Unknown words and nulls become null, then the code 0.
             *(
-                (pl.col(n).cast(kinds[n], strict=False).to_physical().cast(pl.Int32) + 1).fill_null(0)
+                (pl.col(n).cast(kinds[n], strict=False).to_physical().cast(pl.Int32) + 1).fill_null(
+                    0
+                )
                 for n in WORDS
             ),
         )
@@ -139,7 +141,7 @@ def feature_space(canonical: pl.DataFrame) -> tuple[Callable[[], Any], Callable[
     filled = canonical.with_columns(pl.col(NUMBERS).fill_nan(0.0).cast(pl.Float32))
     columns = {name: filled[name].to_numpy() for name in (*NUMBERS, *WORDS)}
     rows = tf.data.Dataset.from_tensor_slices(columns).batch(4096).prefetch(2)
-    kinds = {name: "float_normalized" for name in NUMBERS}
+    kinds = dict.fromkeys(NUMBERS, "float_normalized")
     words = {name: keras.utils.FeatureSpace.string_categorical(output_mode="int") for name in WORDS}
 
     def fit() -> Any:
@@ -205,7 +207,9 @@ def main(args: argparse.Namespace) -> None:
 
     quick = {
         "headrace": lambda: fitted.plan.polars(canonical.lazy()).collect(),
-        "headrace, from raw rows": lambda: fitted.plan.polars(conform(raw.lazy(), SCHEMA)).collect(),
+        "headrace, from raw rows": lambda: fitted.plan.polars(
+            conform(raw.lazy(), SCHEMA)
+        ).collect(),
         "headrace, to the model's blocks": lambda: fitted.plan.features(
             fitted.plan.polars(canonical.lazy()).collect()
         ),

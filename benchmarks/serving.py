@@ -32,10 +32,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-# The standard library has a `statistics` too, which must not be looked for in this folder.
-sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).parent.resolve()]
-
-import numpy as np  # noqa: E402
+import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -35,7 +35,8 @@ STOREYS = (
     {"pipeline", "run"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
-SIDE = {"visualization", "cli", "demo", "__main__", ""}  # "" is the package itself: its names are lazy
+# "" is the package itself: its names are lazy.
+SIDE = {"visualization", "cli", "demo", "__main__", ""}
 
 
 # -- reading imports ------------------------------------------------------------------------------

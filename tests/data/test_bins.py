@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -17,7 +18,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 def test_edges_increase_and_enclose(values: list[float]) -> None:
     edges = outer_edges(inner_edges(np.array(values)), min(values), max(values))
     assert 2 <= len(edges) <= BINS + 1
-    assert all(a < b for a, b in zip(edges, edges[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(edges))
     assert edges[0] <= min(values)
     assert max(values) <= edges[-1]
     assert all(map(math.isfinite, edges))

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from types import NoneType
@@ -178,7 +177,7 @@ def assert_doors_agree(values: list[Any], column: Column) -> None:
             f"only the frame door refuses: {frame} of {values}, rows {rows}"
         )
         # a dtype that does not fit is refused as a whole, without a row
-        assert frame == rows or frame == {None}, (frame, rows)
+        assert frame in (rows, {None}), (frame, rows)
         return
     for ours, theirs in zip(frame, rows, strict=True):
         assert ours.dtype == theirs.dtype
@@ -221,9 +220,7 @@ def test_the_two_doors_agree_on_every_nasty_value(
         try:
             refused = series.to_frame().lazy().select(misfit=reading(column, series.dtype).misfit)
         except Refused:
-            assert not [value for value in fit if value == value], (
-                "the frame door refuses the dtype"
-            )
+            assert all(isinstance(value, float) and math.isnan(value) for value in fit)
         else:
             misfits = refused.collect()["misfit"].to_list()
             assert misfits == [not fits(door, value) for value in values]
@@ -251,7 +248,12 @@ RAW = {"age": [39, None], "city": ["Oslo", None], "day": ["1970-01-01", ""]}
 
 def test_canonical_columns() -> None:
     table = conform(read(RAW), SCHEMA).collect()
-    assert table.schema == {"age": pl.Float64, "city": pl.String, "day": pl.Int64, "note": pl.String}
+    assert table.schema == {
+        "age": pl.Float64,
+        "city": pl.String,
+        "day": pl.Int64,
+        "note": pl.String,
+    }
     assert repr(table.rows()) == repr([(39.0, "Oslo", 0, ""), (math.nan, "", MISSING_TIME, "")])
     assert table.null_count().sum_horizontal().item() == 0
 
@@ -266,7 +268,7 @@ def test_canonical_columns() -> None:
         (["a"], pl.Enum(["b", "a"]), ["a"]),
         ([Decimal("1.50"), Decimal("2.00")], pl.Decimal(10, 2), ["1.5", "2"]),
         ([date(2024, 1, 31)], pl.Date, ["2024-01-31"]),
-        ([datetime(2024, 1, 31, 1)], pl.Datetime("ms"), ["2024-01-31T01:00:00"]),  # noqa: DTZ001
+        ([datetime(2024, 1, 31, 1)], pl.Datetime("ms"), ["2024-01-31T01:00:00"]),
         ([True], pl.Boolean, ["true"]),
         ([None], pl.Null, [""]),
     ],
@@ -310,7 +312,9 @@ def test_every_problem_is_in_one_error() -> None:
 
 @pytest.mark.parametrize("lazy", [False, True])
 def test_bad_values_are_shown_and_counted(lazy: bool) -> None:
-    frame = pl.LazyFrame({"x": ["1", "?", "inf", " ", "x", "y", "z"], "y": [1.0, math.inf] + [0.0] * 5})
+    frame = pl.LazyFrame(
+        {"x": ["1", "?", "inf", " ", "x", "y", "z"], "y": [1.0, math.inf] + [0.0] * 5}
+    )
     frame = frame.filter(pl.lit(True)) if lazy else frame
     with pytest.raises(DataError) as caught:
         conform(frame, Schema((Column("x", "number"), Column("y", "number"))))
@@ -338,7 +342,9 @@ def test_dtypes_that_cannot_be(kind: Any, dtype: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dtype", [pl.Null, pl.Date, pl.Float64, pl.Int64, pl.String, pl.Boolean, pl.Duration])
+@pytest.mark.parametrize(
+    "dtype", [pl.Null, pl.Date, pl.Float64, pl.Int64, pl.String, pl.Boolean, pl.Duration]
+)
 def test_a_column_of_gaps_fits_every_kind(kind: Any, dtype: Any) -> None:
     schema = Schema((Column("x", kind),))
     frame = pl.LazyFrame({"x": pl.Series([None, None], dtype=dtype)})
@@ -387,7 +393,9 @@ def test_clean_columns_are_not_copied() -> None:
 
 
 def test_streaming_gives_the_same() -> None:
-    frame = pl.LazyFrame({"x": [f" {i}" for i in range(50_000)], "t": ["2024-01-01T00:00:00.5"] * 50_000})
+    frame = pl.LazyFrame(
+        {"x": [f" {i}" for i in range(50_000)], "t": ["2024-01-01T00:00:00.5"] * 50_000}
+    )
     schema = Schema((Column("x", "number"), Column("t", "datetime")))
     lazy = conform(frame.filter(pl.lit(True)), schema)
     assert lazy.collect(engine="streaming").equals(conform(frame, schema).collect())

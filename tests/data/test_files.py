@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pytest
@@ -12,6 +11,9 @@ from headrace.data import files
 from headrace.data.files import from_paths
 from headrace.data.scan import collect
 from headrace.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:
@@ -79,7 +81,7 @@ def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ("a,b,c\n1,2,3\n4,5\n6\n7,,\n", "row 1: 't.csv': expected 3 fields, received 2; 1 more rows"),
+        ("a,b,c\n1,2,3\n4,5\n6\n7,,\n", "row 1: 't.csv': expected 3 fields, received 2; 1 more too short"),
         ("a,b\n1,2,3\n", "'t.csv': a row has more fields than the header. Quote fields"),
         ('a,b\n1,"x\n3,4\n', "'t.csv': a quoted field is not closed. Look for a lone"),
         ("", "'t.csv' is empty. Expected a line of names"),
@@ -103,7 +105,9 @@ def test_damage_in_a_large_file_is_said_when_it_is_met(
     tmp_path: Path, content: str | bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(files, "EAGER_BYTES", -1)
-    with pytest.raises(DataError, match="'t.csv': a row has more|'t.csv' is not UTF-8: byte 10 .line 3."):
+    with pytest.raises(
+        DataError, match="'t.csv': a row has more|'t.csv' is not UTF-8: byte 10 .line 3."
+    ):
         load(write(tmp_path, "t.csv", content))
 
 
@@ -119,7 +123,9 @@ def test_a_truncated_or_altered_gzip_file_is_refused(tmp_path: Path) -> None:
 
 def test_paths_that_are_not_there(tmp_path: Path) -> None:
     write(tmp_path, "adult.csv", "a\n1\n")
-    with pytest.raises(DataError, match=r"there is no file '.*adlt\.csv'\. Did you mean '.*adult\.csv'\?"):
+    with pytest.raises(
+        DataError, match=r"there is no file '.*adlt\.csv'\. Did you mean '.*adult\.csv'\?"
+    ):
         load(tmp_path / "adlt.csv")
     with pytest.raises(DataError, match="and no folder '.*nowhere'"):
         load(tmp_path / "nowhere" / "a.csv")
@@ -127,7 +133,9 @@ def test_paths_that_are_not_there(tmp_path: Path) -> None:
         load(tmp_path / "*.parquet")
     with pytest.raises(DataError, match="received the address 's3://bucket/a.csv'. Download it"):
         load("s3://bucket/a.csv")
-    with pytest.raises(DataError, match="'t.xlsx' is of no known format. Known are .arrow, .arrows, .csv"):
+    with pytest.raises(
+        DataError, match="'t.xlsx' is of no known format. Known are .arrow, .arrows, .csv"
+    ):
         load(write(tmp_path, "t.xlsx", b"x"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="the folder '.*empty' holds no file of a known format"):
@@ -146,7 +154,9 @@ def test_many_files(tmp_path: Path) -> None:
     literal = write(tmp_path, "odd[1].csv", "a\n1\n")
     assert load(literal) == {"a": ["1"]}
     write(tmp_path, "part 3.csv", "b,a\n1,2\n")
-    with pytest.raises(DataError, match=r"the columns of 'part 3.csv' differ from those of 'part 0.csv'"):
+    with pytest.raises(
+        DataError, match=r"the columns of 'part 3.csv' differ from those of 'part 0.csv'"
+    ):
         load(tmp_path / "part*.csv")
     pl.DataFrame({"a": [1]}).write_parquet(tmp_path / "part 4.parquet")
     with pytest.raises(DataError, match="the files are of several formats: CSV, Parquet"):
@@ -175,7 +185,9 @@ def test_columnar_formats(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize("suffix", ["parquet", "arrow"])
 def test_a_damaged_columnar_file(tmp_path: Path, suffix: str) -> None:
     path = write(tmp_path, f"t.{suffix}", b"PAR1" + b"rubbish" * 20)
-    with pytest.raises(DataError, match=f"'t.{suffix}': the file is cut off or damaged, or not of the"):
+    with pytest.raises(
+        DataError, match=f"'t.{suffix}': the file is cut off or damaged, or not of the"
+    ):
         load(path)
 
 
@@ -203,7 +215,11 @@ def test_json_records_and_json_columns(tmp_path: Path) -> None:
     ("name", "content", "text"),
     [
         ("t.ndjson", '{"a":1}\n{"a":\n', r"'t.ndjson': line 2 is not valid JSON: Expecting value"),
-        ("t.ndjson", '{"a":1}\n[1]\n', r"'t.ndjson', line 2: expected a JSON object, received \[1\]"),
+        (
+            "t.ndjson",
+            '{"a":1}\n[1]\n',
+            r"'t.ndjson', line 2: expected a JSON object, received \[1\]",
+        ),
         ("t.ndjson", b'{"a":"\xe9"}\n', "'t.ndjson' is not UTF-8: byte 6"),
         ("t.json", "5", "'t.json': expected an array of objects, or an object of arrays"),
         ("t.json", "[1]", "'t.json': expected an array of objects"),

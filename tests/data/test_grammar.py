@@ -51,7 +51,7 @@ def test_iso_text_is_read_as_python_reads_it(moment: datetime) -> None:
     assert parse_time(time_text(expected, zoned=True)) == expected
 
 
-@given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))  # noqa: DTZ001
+@given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), st.integers(-1439, 1439))
 def test_offsets(moment: datetime, minutes: int) -> None:
     local = moment.replace(tzinfo=timezone(timedelta(minutes=minutes)))
     assert parse_time(local.isoformat()) == microseconds(local)

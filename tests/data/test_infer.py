@@ -30,7 +30,7 @@ def column_of(values: Any, name: str = "x", **settings: Any) -> Column:
     [
         (pl.Series([True, None]), "boolean", "dtype Boolean"),
         (pl.Series([date(2024, 1, 1)]), "datetime", "dtype Date"),
-        (pl.Series([datetime(2024, 1, 1)]), "datetime", r"dtype Datetime"),  # noqa: DTZ001
+        (pl.Series([datetime(2024, 1, 1)]), "datetime", r"dtype Datetime"),
         (pl.Series(["a", "b"], dtype=pl.Categorical), "category", "dtype Categorical, 2 distinct"),
         (pl.Series(["a"], dtype=pl.Enum(["a", "b"])), "category", "dtype Enum, constant"),
         (pl.Series([timedelta(1)]), "number", "read as seconds"),
@@ -43,7 +43,7 @@ def column_of(values: Any, name: str = "x", **settings: Any) -> Column:
         (pl.Series([None, None], dtype=pl.Float64), "number", "no value in 2 rows"),
         (pl.Series([float("nan")] * 3), "number", "no value in 3 rows"),
         (["", None], "category", "no value in 2 rows"),
-        (["a"], "category", "text, constant in 1 rows"),
+        (["a"], "category", "text, constant in 1 row"),
     ],
 )  # fmt: skip
 def test_dtypes(values: Any, kind: str, reason: str) -> None:
@@ -71,7 +71,11 @@ def test_dtypes(values: Any, kind: str, reason: str) -> None:
         (["1", "nan"], "number", {"missing": ("nan",)}),
         (["yes", "No", "YES"], "boolean", {"true": ("YES", "yes"), "false": ("No",)}),
         (["t", "f", None], "boolean", {"true": ("t",), "false": ("f",)}),
-        (["true", "false", "NA"], "boolean", {"true": ("true",), "false": ("false",), "missing": ("NA",)}),
+        (
+            ["true", "false", "NA"],
+            "boolean",
+            {"true": ("true",), "false": ("false",), "missing": ("NA",)},
+        ),
         (["yes", "yes"], "category", {}),
         (["yes", "no", "maybe"], "category", {}),
         (["1", "0"], "number", {}),
@@ -109,10 +113,10 @@ def test_text(values: list[Any], kind: str, settings: dict[str, Any]) -> None:
     [
         (["007"], "digits with leading zeros such as '007', kept as text"),
         (["1" * 16], "digits too many for an exact number such as '1111111111111111', kept as text"),
-        (["01/02/2024"], "dates that could be %d/%m/%Y or %m/%d/%Y in every row; say kinds={'x': "
-         "'datetime:%d/%m/%Y'} or kinds={'x': 'datetime:%m/%d/%Y'}"),
-        ([*map(str, range(20)), "abc"], "of the distinct values are numbers but not 'abc'; if that means "
-         "missing, say kinds={'x': 'number'} and missing={'x': ['abc']}"),
+        (["01/02/2024"], "dates that could be %d/%m/%Y or %m/%d/%Y in every row; say kinds="),
+        (["01/02/2024"], "{'x': 'datetime:%d/%m/%Y'} or kinds={'x': 'datetime:%m/%d/%Y'}"),
+        ([*map(str, range(20)), "abc"], "of the distinct values are numbers but not 'abc'; if that"),
+        ([*map(str, range(20)), "abc"], "say kinds={'x': 'number'} and missing={'x': ['abc']}"),
         ([f"2024-01-{i:02d}" for i in range(1, 25)] + ["soon"], "are dates but not 'soon'"),
         (["a", "none", "none"], "'none' (2 rows) kept as a value, if missing say missing={'x': ['none']}"),
         (["1,5"], "looks like numbers with commas, such as '1,5'; write a point to have numbers"),
@@ -204,15 +208,29 @@ def test_the_format_of_declared_dates_is_found(values: Any, form: str | None) ->
 
 
 def test_a_declared_date_that_can_be_read_in_two_ways_is_a_question() -> None:
-    with pytest.raises(DataError, match="column 'x': the dates can be read in two ways; say kinds=.*'datetime:%d/%m/%Y' or"):
+    with pytest.raises(
+        DataError,
+        match="column 'x': the dates can be read in two ways; say kinds=.*'datetime:%d/%m/%Y' or",
+    ):
         column_of(["01/02/2024"], kinds={"x": "datetime"})
 
 
+def test_a_declared_truth_value_in_unknown_words_is_a_question() -> None:
+    frame = read({"sex": ["Male", "Female"], "ok": ["yes", "?"]})
+    with pytest.raises(
+        DataError, match=r"column 'sex': which values are true\? Say kinds=\{'sex': Column"
+    ):
+        infer_schema(frame, kinds={"sex": "boolean"})
+    column = Column("sex", "boolean", true=("Male",), false=("Female",))
+    schema = infer_schema(frame, kinds={"sex": column, "ok": "boolean"})
+    assert repr(conform(frame, schema).collect().rows()) == "[(1.0, 1.0), (0.0, nan)]"
+
+
 def test_missing_can_be_given_and_ends_the_guessing() -> None:
-    frame = read({"a": ["1", "?", "-999"], "b": ["x", "?", "NA"], "c": [1, -999, 3], "d": ["1", "?", "x"]})
-    schema = infer_schema(
-        frame, missing={"a": ["?", -999], "b": "NA", "c": -999.0, "d": ["x"]}
+    frame = read(
+        {"a": ["1", "?", "-999"], "b": ["x", "?", "NA"], "c": [1, -999, 3], "d": ["1", "?", "x"]}
     )
+    schema = infer_schema(frame, missing={"a": ["?", -999], "b": "NA", "c": -999.0, "d": ["x"]})
     assert schema["a"].missing == ("?", "-999")
     assert schema["a"].kind == "number"
     assert schema["b"].missing == ("NA",)
@@ -251,13 +269,17 @@ def test_dtypes_that_no_kind_can_hold_are_all_named() -> None:
     with pytest.raises(DataError) as caught:
         infer_schema(frame)
     assert [problem.column for problem in caught.value.problems] == ["l", "s", "b"]
-    assert "values of dtype List(Int64) are not supported. Leave it out (exclude)" in str(caught.value)
+    assert "values of dtype List(Int64) are not supported. Leave it out (exclude)" in str(
+        caught.value
+    )
 
 
 def test_an_empty_table_and_a_pattern_for_a_name() -> None:
     with pytest.raises(DataError, match="the table is empty: it has no rows"):
         infer_schema(pl.LazyFrame({"a": []}))
-    with pytest.raises(DataError, match=r"column '\*': the name is a pattern to Polars\. Rename it"):
+    with pytest.raises(
+        DataError, match=r"column '\*': the name is a pattern to Polars\. Rename it"
+    ):
         infer_schema(pl.LazyFrame({"*": [1]}))
 
 
@@ -265,7 +287,9 @@ def test_an_empty_table_and_a_pattern_for_a_name() -> None:
 
 
 @pytest.mark.parametrize("lazy", [False, True])
-def test_the_sample_suggests_and_all_rows_decide(lazy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sample_suggests_and_all_rows_decide(
+    lazy: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(infer, "_SAMPLE_ROWS", 5)
     start, n = ["1", "2", "3", "4", "5"], [""] * 5
     frame = pl.LazyFrame(
@@ -302,7 +326,24 @@ def test_the_sample_suggests_and_all_rows_decide(lazy: bool, monkeypatch: pytest
 
 def test_whatever_is_inferred_reads_its_own_table() -> None:
     rng = np.random.default_rng(0)
-    pool = ["1", "2.5", "?", "NA", "", " ", "yes", "no", "2024-01-31", "31/01/2024", "a", "007", "-", None, "nan", "  ? "]
+    pool = [
+        "1",
+        "2.5",
+        "?",
+        "NA",
+        "",
+        " ",
+        "yes",
+        "no",
+        "2024-01-31",
+        "31/01/2024",
+        "a",
+        "007",
+        "-",
+        None,
+        "nan",
+        "  ? ",
+    ]
     for _ in range(150):
         chosen = rng.choice(len(pool), size=rng.integers(1, 5))
         values = [pool[i] for i in rng.choice(chosen, size=rng.integers(1, 30))]
@@ -323,6 +364,14 @@ def test_a_million_levels() -> None:
     column = infer_schema(frame)["x"]
     assert column.kind == "text"
     assert "300,000 distinct" in column.reason
+
+
+@pytest.mark.parametrize("rows", [60, 1000, 100_000])
+def test_ids_are_found_in_scans_too(rows: int) -> None:
+    frame = pl.LazyFrame({"user_id": range(rows), "item_id": [i % 7 for i in range(rows)]})
+    frame = frame.with_columns(plate=pl.col("user_id").cast(pl.String) + "x")
+    kinds = {column.name: column.kind for column in infer_schema(frame)}
+    assert kinds == {"user_id": "id", "item_id": "category", "plate": "id"}
 
 
 def test_estimates_of_a_scan_are_marked() -> None:

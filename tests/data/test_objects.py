@@ -87,7 +87,9 @@ def test_what_has_no_text_is_kept_and_left_to_the_user() -> None:
 def test_broken_text_is_named() -> None:
     with pytest.raises(DataError, match=r"column 'x', row 1: expected valid Unicode text"):
         column_of("x", ["a", "\ud800"])
-    with pytest.raises(DataError, match="column 'x', row 1: expected a finite number, received inf"):
+    with pytest.raises(
+        DataError, match="column 'x', row 1: expected a finite number, received inf"
+    ):
         column_of("x", ["a", math.inf])
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy
@@ -10,6 +9,10 @@ from adbc_driver_sqlite import dbapi
 
 from headrace.data.query import Query
 from headrace.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 SELECT = "select a, b from t where a > 0 order by a"
 ROWS = [(1, "x"), (2, None)]
@@ -20,7 +23,9 @@ def path(tmp_path: Path) -> Path:
     place = tmp_path / "t.db"
     connection = sqlite3.connect(place)
     connection.execute("create table t (a, b text, c)")
-    connection.executemany("insert into t values (?, ?, ?)", [(2, None, "z"), (1, "x", 5), (0, "y", 1)])
+    connection.executemany(
+        "insert into t values (?, ?, ?)", [(2, None, "z"), (1, "x", 5), (0, "y", 1)]
+    )
     connection.commit()
     connection.close()
     return place
@@ -58,13 +63,17 @@ def test_no_row(engine: sqlalchemy.Engine) -> None:
 
 
 def test_problems(engine: sqlalchemy.Engine, path: Path) -> None:
-    with pytest.raises(DataError, match="(?s)the query failed: OperationalError: .*no such table: tt"):
+    with pytest.raises(
+        DataError, match="(?s)the query failed: OperationalError: .*no such table: tt"
+    ):
         Query("select * from tt", engine).read()
     with pytest.raises(DataError, match="(?s)the query failed: .*no such table: tt"):
         Query("select * from tt", sqlite3.connect(path)).read()
     with pytest.raises(DataError, match="column 'a': 2 columns have this name"):
         Query("select a, b as a from t", engine).read()
-    with pytest.raises(DataError, match="expected a SQLAlchemy engine, connection or URL, or an ADBC"):
+    with pytest.raises(
+        DataError, match="expected a SQLAlchemy engine, connection or URL, or an ADBC"
+    ):
         Query("select 1", 5).read()
     with pytest.raises(DataError, match="the query failed: ArgumentError: Could not parse"):
         Query("select 1", "nonsense").read()

@@ -20,7 +20,7 @@ from headrace.errors import DataError
 DAY = 86_400_000_000
 
 
-class Colour(str, enum.Enum):
+class Colour(str, enum.Enum):  # noqa: UP042 - str() of it is not its value
     RED = "red"
 
 
@@ -60,7 +60,17 @@ def test_numbers(value: object, expected: float) -> None:
     assert one(value, "number") == expected
 
 
-GAPS: list[object] = [None, math.nan, np.float64("nan"), Decimal("NaN"), pd.NA, pd.NaT, "", "  ", np.datetime64("NaT")]
+GAPS: list[object] = [
+    None,
+    math.nan,
+    np.float64("nan"),
+    Decimal("NaN"),
+    pd.NA,
+    pd.NaT,
+    "",
+    "  ",
+    np.datetime64("NaT"),
+]
 
 
 @pytest.mark.parametrize("value", GAPS)
@@ -129,7 +139,14 @@ def test_times_by_format() -> None:
 
 
 def test_booleans() -> None:
-    assert [one(v, "boolean") for v in (True, 0, 1.0, "yes", "F", np.int64(1))] == [1, 0, 1, 1, 0, 1]
+    assert [one(v, "boolean") for v in (True, 0, 1.0, "yes", "F", np.int64(1))] == [
+        1,
+        0,
+        1,
+        1,
+        0,
+        1,
+    ]
     assert one("ja", "boolean", true=("Ja",), false=("Nein",)) == 1
     assert one(False, "boolean", true=("Ja",), false=("Nein",)) == 0
 
@@ -173,14 +190,22 @@ def test_what_does_not_fit_is_refused_in_words(value: object, kind: Kind, text: 
 
 
 def test_a_format_is_named_when_it_does_not_fit() -> None:
-    with pytest.raises(DataError, match="expected a date written as '%d/%m/%Y', received '2024-01-31'"):
+    with pytest.raises(
+        DataError, match="expected a date written as '%d/%m/%Y', received '2024-01-31'"
+    ):
         one("2024-01-31", "datetime", format="%d/%m/%Y")
 
 
 @pytest.fixture
 def door() -> RowDoor:
     return RowDoor(
-        Schema((Column("age", "number"), Column("city", "category"), Column("day", "datetime", optional=True))),
+        Schema(
+            (
+                Column("age", "number"),
+                Column("city", "category"),
+                Column("day", "datetime", optional=True),
+            )
+        ),
         ignore=("income",),
     )
 
@@ -245,7 +270,9 @@ def test_an_ignored_column_is_silent(door: RowDoor) -> None:
 def test_odd_names() -> None:
     names = ["年龄", "a b", 'q"', "d.o.t", "n\nl", "", "😀"]
     door = RowDoor(Schema(tuple(Column(name, "number") for name in names)))
-    assert door([{name: i for i, name in enumerate(names)}]).numbers.tolist() == [[0, 1, 2, 3, 4, 5, 6]]
+    assert door([{name: i for i, name in enumerate(names)}]).numbers.tolist() == [
+        [0, 1, 2, 3, 4, 5, 6]
+    ]
 
 
 def test_the_door_needs_numpy_only() -> None:

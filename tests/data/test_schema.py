@@ -7,7 +7,19 @@ import pytest
 from headrace.data.schema import KINDS, Column, Schema
 from headrace.errors import DataError, SettingError
 
-ODD_NAMES = ["Größe", "年龄", "a b", 'quo"te', "it's", "dot.ted", "new\nline", "", "<b>&", "tab\t", "😀"]
+ODD_NAMES = [
+    "Größe",
+    "年龄",
+    "a b",
+    'quo"te',
+    "it's",
+    "dot.ted",
+    "new\nline",
+    "",
+    "<b>&",
+    "tab\t",
+    "😀",
+]
 
 
 @pytest.mark.parametrize(
@@ -39,7 +51,9 @@ def test_blocks_follow_the_order_of_the_schema() -> None:
 def test_round_trip_keeps_everything(name: str) -> None:
     schema = Schema(
         (
-            Column(name, "boolean", missing=("?", "ü"), true=("ja",), false=("nein",), optional=True),
+            Column(
+                name, "boolean", missing=("?", "ü"), true=("ja",), false=("nein",), optional=True
+            ),
             Column(name + "2", "datetime", reason="'x'", format="%d/%m/%Y"),
             Column(name + "3", "number"),
         )
@@ -49,7 +63,9 @@ def test_round_trip_keeps_everything(name: str) -> None:
 
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_every_column_has_one_line_and_no_markup_of_its_own(name: str) -> None:
-    schema = Schema((Column(name, "number", reason="<script>alert(1)</script>\n"), Column("b", "id")))
+    schema = Schema(
+        (Column(name, "number", reason="<script>alert(1)</script>\n"), Column("b", "id"))
+    )
     assert len(schema.summary().splitlines()) == 3
     page = schema._repr_html_()
     assert "<script>" not in page
@@ -69,7 +85,9 @@ def test_select_without_and_replace() -> None:
 
 def test_an_absent_name_is_refused_with_the_nearest() -> None:
     schema = Schema((Column("income", "number"), Column("age", "number")))
-    with pytest.raises(DataError, match=r"column 'incme': the schema has no such column. Did you mean 'income'\?"):
+    with pytest.raises(
+        DataError, match=r"column 'incme': the schema has no such column. Did you mean 'income'\?"
+    ):
         schema["incme"]
     with pytest.raises(DataError, match=r"2 problems:(.|\n)*'agee'(.|\n)*'zzz'"):
         schema.select(["agee", "zzz"])
@@ -91,7 +109,10 @@ def test_names_may_not_repeat() -> None:
         ({"kind": "boolean", "true": ("y",)}, "must both be given and share no spelling"),
         ({"kind": "boolean", "true": ("y",), "false": ("y",)}, "must both be given and share no"),
         ({"kind": "number", "format": "%Y"}, "format= is for kind datetime, not number"),
-        ({"kind": "datetime", "format": "%Q"}, r"column 'x': the date format holds '%Q'; usable are"),
+        (
+            {"kind": "datetime", "format": "%Q"},
+            r"column 'x': the date format holds '%Q'; usable are",
+        ),
         ({"kind": "datetime", "format": "%d/%m"}, "must hold one year and no part twice"),
         ({"kind": "datetime", "format": "%Y %Y"}, "must hold one year and no part twice"),
     ],

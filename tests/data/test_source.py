@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +12,9 @@ import pytest
 
 from headrace.data.source import Query, answer, natural, read
 from headrace.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROWS = [(1, "x"), (2, None)]
 FRAME = pl.DataFrame({"a": [1, 2], "b": ["x", None]})
@@ -52,7 +54,8 @@ def test_every_container_gives_the_same_table(data: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]], [(1, 2), (3, 4)], [np.array([1, 2]), [3, 4]]]
+    "data",
+    [np.array([[1, 2], [3, 4]]), [[1, 2], [3, 4]], [(1, 2), (3, 4)], [np.array([1, 2]), [3, 4]]],
 )
 def test_columns_without_names_get_some(data: Any) -> None:
     assert read(data).collect().to_dict(as_series=False) == {"x0": [1, 3], "x1": [2, 4]}
@@ -138,7 +141,9 @@ def test_answers_come_in_the_container_of_the_data() -> None:
         ([">50K", "1"], [">50K", "1"], pl.String),
     ],
 )
-def test_text_gets_the_dtype_of_its_values(values: list[Any], expected: list[Any], dtype: Any) -> None:
+def test_text_gets_the_dtype_of_its_values(
+    values: list[Any], expected: list[Any], dtype: Any
+) -> None:
     series = natural(pl.Series("y", values, dtype=pl.String))
     assert series.to_list() == expected
     assert series.dtype == dtype

@@ -50,9 +50,11 @@ def make_table(
     """A table whose target follows from its columns."""
     random = np.random.default_rng(0)
     values = random.normal(size=(rows, numbers)).astype(np.float32)
-    codes = np.stack(
-        [random.integers(size, size=rows) for size in cardinalities], axis=1
-    ) if cardinalities else np.zeros((rows, 0))
+    codes = (
+        np.stack([random.integers(size, size=rows) for size in cardinalities], axis=1)
+        if cardinalities
+        else np.zeros((rows, 0))
+    )
     signal = np.sin(values).sum(axis=1) + (codes % 2).sum(axis=1)
     signal = (signal - signal.mean()) / max(signal.std(), 1e-9)
     if task == "regression":

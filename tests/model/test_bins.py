@@ -13,7 +13,9 @@ from headrace.model.bins import find_edges
 COLUMN = arrays.arrays(
     np.float32,
     st.integers(1, 60),
-    elements=st.one_of(st.floats(-(2.0**100), 2.0**100, width=32), st.sampled_from([0.0, 0.0, 0.0, 7.0])),
+    elements=st.one_of(
+        st.floats(-(2.0**100), 2.0**100, width=32), st.sampled_from([0.0, 0.0, 0.0, 7.0])
+    ),
 )
 
 

@@ -136,5 +136,7 @@ def test_metrics_by_name_and_copied() -> None:
     [copy] = choose_metrics([given], BINARY)
     assert copy is not given
     assert copy.name == "area"
-    with pytest.raises(SettingError, match="metric 'acuracy' is not known; perhaps 'accuracy' is meant"):
+    with pytest.raises(
+        SettingError, match="metric 'acuracy' is not known; perhaps 'accuracy' is meant"
+    ):
         choose_metrics(["acuracy"], BINARY)

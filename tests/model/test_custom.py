@@ -92,11 +92,11 @@ def test_a_function_builds_from_the_features_and_the_target() -> None:
         return keras.Sequential([keras.Input((width,)), keras.layers.Dense(target.outputs)])
 
     assert from_function(build, FEATURES, BINARY)(ROWS).shape == (2, 1)
+
+    def broken(features: FeatureSpec, target: TargetSpec) -> int:
+        return 3
+
     with pytest.raises(SettingError, match=r"broken\(features, target\) must answer a keras.Model"):
-
-        def broken(features: FeatureSpec, target: TargetSpec) -> int:
-            return 3
-
         from_function(broken, FEATURES, BINARY)
 
 

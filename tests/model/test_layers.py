@@ -71,9 +71,7 @@ def piecewise_by_hand(layer: PiecewiseLinear, x: Any, edges: list[list[float]]) 
 def test_piecewise_linear_is_its_formula() -> None:
     edges = [[-1.0, 0.0, 0.5, 2.0, 3.0], [0.0, 1.0]]
     layer = PiecewiseLinear(bins=4, width=3)
-    x = np.array(
-        [[-9, -9], [-1, 0], [-0.3, 0.4], [0.5, 1], [2.7, 1.5], [99, 99]], dtype=np.float32
-    )
+    x = np.array([[-9, -9], [-1, 0], [-0.3, 0.4], [0.5, 1], [2.7, 1.5], [99, 99]], dtype=np.float32)
     layer(x)
     layer.set_edges([np.array(values, dtype=np.float32) for values in edges])
     layer.bends.assign(RANDOM.normal(size=(2, 4, 3)))

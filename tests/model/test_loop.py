@@ -20,7 +20,9 @@ COUNT, WIDTH = 70, 3
 def make_rows(count: int = COUNT, *, weighted: bool = False, seed: int = 0) -> Rows:
     chance = np.random.default_rng(seed)
     numbers = chance.normal(size=(count, WIDTH)).astype(np.float32)
-    target = (numbers @ [[1], [-2], [0.5]] + 0.1 * chance.normal(size=(count, 1))).astype(np.float32)
+    target = (numbers @ [[1], [-2], [0.5]] + 0.1 * chance.normal(size=(count, 1))).astype(
+        np.float32
+    )
     weight = chance.uniform(size=count).astype(np.float32) if weighted else None
     return Rows({"numbers": numbers}, target, weight)
 
@@ -150,7 +152,9 @@ def test_a_model_that_runs_eagerly_is_trained_plainly() -> None:
 @pytest.mark.filterwarnings("ignore:overflow")
 def test_a_loss_that_breaks_is_an_error_that_names_the_epoch() -> None:
     model = make_model(keras.optimizers.SGD(1e30))
-    with pytest.raises(SettingError, match=r"the loss became \S+ in epoch 1, .* rate 1e\+30: lower"):
+    with pytest.raises(
+        SettingError, match=r"the loss became \S+ in epoch 1, .* rate 1e\+30: lower"
+    ):
         run(model, make_rows(), epochs=3)
 
 

@@ -71,6 +71,7 @@ def test_the_constructor_only_stores() -> None:
         ({"embedding": "pieces"}, "must be one of piecewise or None, .* 'piecewise' is meant"),
         ({"settings": {"member": 2}}, "no setting 'member'.* Perhaps 'members' is meant"),
         ({"hidden": "linear", "dropout": 0.1}, "'linear' has no setting 'dropout'"),
+        ({"hidden": [keras.layers.Dense(2)], "dropout": 0.1}, "dropout has no effect on Keras"),
         ({"class_weight": {"may": 2}}, "the label 'may', which 'y' does not have"),
     ],
 )
@@ -209,3 +210,13 @@ def test_odd_tables_can_be_learnt(shape: Any, table: Any) -> None:
     rows.features.numbers[:, :1] = 3.0  # a column that does not vary
     network = Network(epochs=1, batch_size=1000, settings={"members": 2, "hidden": [4]})
     assert np.isfinite(rows.fit(network).predict(rows.features)).all()
+
+
+# -- tuning ---------------------------------------------------------------------------------------
+
+
+def test_tuning_may_try_what_the_network_has() -> None:
+    assert set(Network().search_space()) == {"learning_rate", "dropout"}
+    assert set(Network([8]).search_space()) == {"learning_rate", "dropout", "hidden"}
+    assert set(Network("linear").search_space()) == {"learning_rate"}
+    assert set(Network([keras.layers.Dense(2)]).search_space()) == {"learning_rate"}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import polars as pl
 import pytest
@@ -10,7 +12,11 @@ from sklearn.metrics import euclidean_distances
 
 from headrace.errors import SettingError
 from headrace.plan.distance import Distance, Nearest
-from headrace.plan.operation import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from headrace.plan.operation import Operation
 
 NAN, INF = float("nan"), float("inf")
 
@@ -28,32 +34,34 @@ def points() -> np.ndarray:
     return random.normal(size=(9_000, 5)) + random.integers(0, 3, size=(9_000, 1)) * 4
 
 
-def test_the_nearest_centre_is_the_cluster_that_kmeans_predicts(points: np.ndarray):
+def test_the_nearest_centre_is_the_cluster_that_kmeans_predicts(points: np.ndarray) -> None:
     peer = KMeans(7, n_init=1, random_state=0).fit(points)
     nearest = Nearest(peer.cluster_centers_)
     np.testing.assert_array_equal(run(nearest, points)[:, 0], peer.predict(points))
     assert nearest.cardinalities() == (7,)
 
 
-def test_distances_are_those_of_scikit_learn(points: np.ndarray):
+def test_distances_are_those_of_scikit_learn(points: np.ndarray) -> None:
     centres = points[:3]
     found = run(Distance(centres), points)
     np.testing.assert_allclose(found, euclidean_distances(points, centres), atol=1e-6)
     assert Distance(centres, "away").names([]) == ("away_0", "away_1", "away_2")
 
 
-def test_the_distance_of_a_centre_to_itself_is_0_far_from_the_origin_too(points: np.ndarray):
+def test_the_distance_of_a_centre_to_itself_is_0_far_from_the_origin_too(
+    points: np.ndarray,
+) -> None:
     far = points[:5] + 1e8
     assert (np.diag(run(Distance(far), far)) == 0).all()
 
 
-def test_a_tie_goes_to_the_first_centre():
+def test_a_tie_goes_to_the_first_centre() -> None:
     rows = np.array([[0.2, 0.3], [0.1, 0.1], [INF, 0.0], [1e300, -1e300]])
     nearest = Nearest([[0.1, 0.3], [0.3, 0.3], [0.1, -0.1]])
     assert run(nearest, rows)[:, 0].tolist() == [0, 0, 0, 0]
 
 
-def test_codes_name_the_centres_and_missing_values_have_their_own():
+def test_codes_name_the_centres_and_missing_values_have_their_own() -> None:
     nearest = Nearest([[0.0], [10.0]], [2, 1], missing=0, name="group")
     assert nearest.names(["a"]) == ("group",)
     assert nearest.cardinalities() == (3,)
@@ -70,6 +78,6 @@ def test_codes_name_the_centres_and_missing_values_have_their_own():
         (lambda: Nearest([[0.0]], [-1]), "not negative"),
     ],
 )
-def test_parameters_that_do_not_fit_are_named(make, match: str):
+def test_parameters_that_do_not_fit_are_named(make: Callable[[], object], match: str) -> None:
     with pytest.raises(SettingError, match=match):
         make()

@@ -5,17 +5,21 @@ from __future__ import annotations
 import math
 import operator
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.errors import ReleaseError, SettingError
 from headrace.plan.evaluate import Evaluate
 from headrace.plan.expression import Expression, col, lit, where
 from headrace.plan.operation import Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NAN, INF = float("nan"), float("inf")
 TYPES = {"x": "number", "y": "number", "s": "string", "t": "time", "u": "time"}
@@ -42,8 +46,9 @@ pairs = st.lists(st.tuples(floats, floats), min_size=1, max_size=20)
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "truediv"])
+@settings(deadline=None)
 @given(rows=pairs)
-def test_arithmetic_is_that_of_floating_point(name: str, rows: list[tuple[float, float]]):
+def test_arithmetic_is_that_of_floating_point(name: str, rows: list[tuple[float, float]]) -> None:
     x, y = np.array(rows).T
     apply = getattr(operator, name)
     with np.errstate(all="ignore"):
@@ -51,15 +56,18 @@ def test_arithmetic_is_that_of_floating_point(name: str, rows: list[tuple[float,
 
 
 @pytest.mark.parametrize("name", ["lt", "le", "gt", "ge", "eq", "ne"])
+@settings(deadline=None)
 @given(rows=pairs)
-def test_a_comparison_is_missing_where_a_side_is(name: str, rows: list[tuple[float, float]]):
+def test_a_comparison_is_missing_where_a_side_is(
+    name: str, rows: list[tuple[float, float]]
+) -> None:
     x, y = np.array(rows).T
     apply = getattr(operator, name)
     wanted = np.where(np.isnan(x) | np.isnan(y), NAN, apply(x, y))
     same(run(apply(X, Y), x=x.tolist(), y=y.tolist()), wanted)
 
 
-def test_logic_has_three_values():
+def test_logic_has_three_values() -> None:
     x, y = [0, 0, 0, 1, 1, 1, NAN, NAN, NAN], [0, 1, NAN] * 3
     same(run(X & Y, x=x, y=y), [0, 0, 0, 0, 1, NAN, 0, NAN, NAN])
     same(run(X | Y, x=x, y=y), [0, 1, NAN, 1, 1, 1, NAN, 1, NAN])
@@ -68,26 +76,26 @@ def test_logic_has_three_values():
     same(run(X.is_missing() | (X > 2), x=[1, 3, NAN]), [0, 1, 1])
 
 
-def test_where_is_missing_where_its_condition_is_and_blind_to_the_other_branch():
+def test_where_is_missing_where_its_condition_is_and_blind_to_the_other_branch() -> None:
     same(run(where(X > 0, Y, -1), x=[1, 0, NAN, 0], y=[5, 5, 5, NAN]), [5, -1, NAN, -1])
     same(run(where(X, 1, 0), x=[2, 0, -1, NAN]), [1, 0, 1, NAN])
 
 
 @pytest.mark.parametrize(("x", "y"), [(7, 2), (-7, 2), (7, -2), (-7, -2), (49, 49), (0.5, 0.25)])
-def test_floor_division_and_remainder_are_pythons(x: float, y: float):
+def test_floor_division_and_remainder_are_pythons(x: float, y: float) -> None:
     same(run(X // Y, x=[x], y=[y]), [x // y])
     same(run(X % Y, x=[x], y=[y]), [x % y])
 
 
 @pytest.mark.parametrize("divisor", [49, 3, 10, 7, 103])
-def test_multiples_are_divided_without_rest(divisor: int):
+def test_multiples_are_divided_without_rest(divisor: int) -> None:
     """Polars by itself finds 49 / 49 below 1."""
     multiples = [float(i * divisor) for i in range(500)]
     same(run(X // divisor, x=multiples), list(range(500)))
     same(run(X % divisor, x=multiples), [0] * 500)
 
 
-def test_functions_of_one_number():
+def test_functions_of_one_number() -> None:
     x = [0.0, 1.5, 2.5, -2.5, NAN]
     same(run(X.round(), x=x), [0, 2, 2, -2, NAN])
     same(run((X * 1.11).round(1), x=[1.0, NAN]), [1.1, NAN])
@@ -101,7 +109,7 @@ def test_functions_of_one_number():
     same(run(X**Y, x=[2, NAN, 1], y=[3, 0, NAN]), [8, NAN, NAN])
 
 
-def test_missing_values_are_handed_on_filled_and_flagged():
+def test_missing_values_are_handed_on_filled_and_flagged() -> None:
     same(run(X.min(Y), x=[1, NAN, 3], y=[2, 2, NAN]), [1, NAN, NAN])
     same(run(X.max(Y), x=[1, NAN, INF], y=[2, 2, 1]), [2, NAN, INF])
     same(run(X.fill(Y), x=[1, NAN, NAN], y=[2, 2, NAN]), [1, 2, NAN])
@@ -109,7 +117,7 @@ def test_missing_values_are_handed_on_filled_and_flagged():
     same(run(X.is_in([1, INF]), x=[1, NAN, INF, 2]), [1, NAN, 1, 0])
 
 
-def test_text_is_compared_with_fixed_words():
+def test_text_is_compared_with_fixed_words() -> None:
     words = ["a", "é", "", "A"]
     same(run(S == "a", s=words), [1, 0, NAN, 0])
     same(run(S != "é", s=words), [1, 0, NAN, 1])
@@ -117,19 +125,19 @@ def test_text_is_compared_with_fixed_words():
     same(run(S.is_missing(), s=words), [0, 0, 1, 0])
 
 
-def test_times_are_compared_subtracted_and_taken_apart():
+def test_times_are_compared_subtracted_and_taken_apart() -> None:
     noon = datetime(1969, 7, 20, 12, tzinfo=UTC)
     first = int(noon.timestamp()) * 1_000_000
     t = [first, first + 90_000_000, MISSING_TIME]
     same(run(T - noon, t=t), [0, 90, NAN])
     same(run(T - U, t=t, u=[first, MISSING_TIME, first]), [0, NAN, NAN])
-    same(run(T > noon, t=t), [0, 1, NAN])
+    same(run(T > noon, t=t), [0, 1, NAN])  # noqa: SIM300
     same(run(T.is_in([noon]), t=t), [1, 0, NAN])
     same(run(T.is_missing(), t=t), [0, 0, 1])
     same(run(T.minute() + T.hour() / 100, t=t), [0.12, 1.12, NAN])
 
 
-def test_inputs_are_the_columns_that_are_used():
+def test_inputs_are_the_columns_that_are_used() -> None:
     operation = Evaluate.of({"a": Y + X, "b": T.year() + X}, TYPES)
     assert operation.inputs == ("y", "x", "t")
     assert operation.types == ("number", "number", "time")
@@ -148,12 +156,12 @@ def test_inputs_are_the_columns_that_are_used():
         (lambda: Evaluate(["x"], [], ["z"], [X]), "a type for each input"),
     ],
 )
-def test_misuse_is_named_with_the_column_it_is_for(make, match: str):
+def test_misuse_is_named_with_the_column_it_is_for(make: Callable[[], object], match: str) -> None:
     with pytest.raises(SettingError, match=match):
         make()
 
 
-def test_a_tree_from_outside_is_checked():
+def test_a_tree_from_outside_is_checked() -> None:
     data = Evaluate.of({"r": X + 1}, TYPES).to_dict()
     data["expressions"] = [{"function": "year", "of": [{"column": "x"}]}]
     with pytest.raises(ReleaseError, match="column 'x' is a number"):

@@ -26,7 +26,7 @@ N, S, T, C = col("n"), col("s"), col("t"), col("c")
         ((N > 1) & N, "boolean"),
         (where(N > 1, N > 2, 0), "number"),
         (T - col("u"), "number"),
-        (T > date(2020, 1, 1), "boolean"),
+        (T > date(2020, 1, 1), "boolean"),  # noqa: SIM300
         (T.year(), "number"),
         (S == "x", "boolean"),
         (S.is_in(["x", "y"]), "boolean"),
@@ -35,7 +35,7 @@ N, S, T, C = col("n"), col("s"), col("t"), col("c")
         (T.is_missing(), "boolean"),
     ],
 )
-def test_types_follow_from_the_columns(tree: Expression, kind: str):
+def test_types_follow_from_the_columns(tree: Expression, kind: str) -> None:
     assert type_of(tree, COLUMNS) == kind
 
 
@@ -54,11 +54,11 @@ def test_types_follow_from_the_columns(tree: Expression, kind: str):
         (S == 1, r"hr.lit\(1\) is a number and column 's' is text; == needs text here"),
         (S < "x", r"column 's' is text; < needs a number or a datetime"),
         (T == "2020-01-01", "== needs a datetime here"),
-        (N.is_in([1, "x"]), r"is_in\(\[\]\) needs a number here"),
-        (where(N, S, 1), "column 's' is text and column 'n' is a number"),
+        (N.is_in([1, "x"]), r"is_in\(\) needs a number here"),
+        (where(N, S, 1), r"column 's' is text and column 'n' is a number; hr.where\(\) needs"),
         (~S, "column 's' is text; ~ needs a number"),
         (C > 1, "column 'c' is a category code"),
-        (S == col("s"), "compared with fixed text only"),
+        (S == col("s"), "compared with fixed text only"),  # noqa: SIM300
         (S.is_in(["a", ""]), r"empty text means missing; use \.is_missing\(\)"),
         (S != "", "empty text means missing"),
         (col("nn") > 1, "uses column 'nn', which is not there; did you mean 'n'?"),
@@ -66,6 +66,6 @@ def test_types_follow_from_the_columns(tree: Expression, kind: str):
         (Expression("round", (N, N)), "number of digits must be a fixed number"),
     ],
 )
-def test_misuse_is_named(tree: Expression, match: str):
+def test_misuse_is_named(tree: Expression, match: str) -> None:
     with pytest.raises(SettingError, match=match):
         type_of(tree, COLUMNS)

@@ -4,6 +4,7 @@ import importlib
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,4 +35,5 @@ def test_drawing_does_not_need_pyplot() -> None:
         "report({'a': training_curves({'loss': [1.0]})});"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    source = Path(visualization.__file__).parents[2]
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=source)

@@ -10,7 +10,7 @@ import polars as pl
 from headrace.data.expressions import reading
 from headrace.data.grammar import BLANKS
 from headrace.data.scan import collect, in_memory
-from headrace.data.spellings import MISSING_MARKS, MISSING_WORDS, missing_spellings
+from headrace.data.spellings import TYPED_MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["Facts", "gather"]
 
 _EXACT_ROWS = 5_000_000
-_SPELLINGS = missing_spellings(
-    (*MISSING_MARKS, *MISSING_WORDS, "0000-00-00", "0000-00-00 00:00:00")
-)
+_HASH_PARTS = 16
 
 
 @dataclass(frozen=True)
@@ -35,7 +33,8 @@ class Facts:
         rows: All rows.
         present: Rows with a value that is not null, NaN or empty text.
         distinct: How many different values there are.
-        exact: Whether they were counted; in scans of files they are estimated within some percent.
+        differing: Their share of the present values; in a scan that of a part of the values.
+        exact: Whether they were counted; in scans they are estimated within about ten percent.
         low: The smallest number, also of numbers held as text; None when there is none.
         high: The largest.
         whole: Whether all numbers are whole.
@@ -50,6 +49,7 @@ class Facts:
     rows: int
     present: int
     distinct: int
+    differing: float = 0.0
     exact: bool = True
     low: float | None = None
     high: float | None = None
@@ -114,9 +114,24 @@ def _queries(
         whole = (numbers == numbers.floor()).all()
         queries |= {"low": numbers.min(), "high": numbers.max(), "whole": whole}
     known = values.drop_nulls()
-    queries["distinct"] = known.n_unique() if exact else known.approx_n_unique()
+    queries |= _distinct(known, exact=exact)
     unread = [pl.col(f"{i} {j}").null_count() for j in range(len(candidates))]
     return queries | {"refused": pl.concat_list(unread)} if unread else queries
+
+
+def _distinct(known: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
+    """Count different values; in a scan by an estimate, and by the share of a sixteenth of them.
+
+    The sixteenth is chosen by hash, so that equal values are chosen together: the share is exactly
+    1 when all differ, which an estimate of the count would not tell.
+    """
+    if exact:
+        return {"distinct": known.n_unique()}
+    chosen = known.filter(known.hash(seed=0) % _HASH_PARTS == 0)
+    return {
+        "distinct": known.approx_n_unique(),
+        "differing": pl.when(chosen.len() > 0).then(chosen.n_unique() / chosen.len()),
+    }
 
 
 def _first_number(candidates: Sequence[Column]) -> int | None:
@@ -129,7 +144,9 @@ def _text_queries(raw: pl.Expr, present: pl.Expr) -> dict[str, pl.Expr]:
         "length": present.str.len_chars().mean(),
         "spaced": present.str.contains(" ", literal=True).mean(),
         "ascii": (present.str.len_bytes() == present.str.len_chars()).mean(),
-        "spellings": raw.filter(raw.str.strip_chars(BLANKS).is_in(_SPELLINGS)).value_counts(sort=True).implode(),
+        "spellings": raw.filter(raw.str.strip_chars(BLANKS).is_in(TYPED_MISSING))
+        .value_counts(sort=True)
+        .implode(),
     }
 
 
@@ -144,6 +161,7 @@ def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool)
         rows=found["rows"],
         present=fact("present", 0),
         distinct=fact("distinct", 0),
+        differing=fact("differing", fact("distinct", 0) / max(fact("present", 0), 1)),
         exact=exact,
         low=fact("low", None),
         high=fact("high", None),

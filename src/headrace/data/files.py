@@ -172,11 +172,9 @@ def _without_blank_lines(frame: pl.DataFrame, file: Path, separator: str) -> pl.
 
     Only reached when the last column has gaps, since a short row always leaves one there.
     """
-    text = _decompressed(file)
-    if text is None:
+    widths = _field_counts(file, separator)
+    if widths is None:
         return frame
-    records = csv.reader(io.StringIO(text.decode(), newline=""), delimiter=separator)
-    widths = pl.Series([len(record) for record in records], dtype=pl.UInt32)
     widths = widths.slice((widths > 0).arg_max() or 0)[1:]
     if widths.len() != frame.height:  # quoted line breaks that the two readers see differently
         return frame
@@ -186,10 +184,22 @@ def _without_blank_lines(frame: pl.DataFrame, file: Path, separator: str) -> pl.
     return frame.filter(widths > 0)
 
 
+def _field_counts(file: Path, separator: str) -> pl.Series | None:
+    """Answer how many fields each line has, 0 when blank; None when Python cannot read the file."""
+    content = _decompressed(file)
+    if content is None:
+        return None
+    records = csv.reader(io.StringIO(content.decode(), newline=""), delimiter=separator)
+    try:
+        return pl.Series([len(record) for record in records], dtype=pl.UInt32)
+    except csv.Error:  # a field longer than it takes
+        return None
+
+
 def _short_row(file: Path, short: pl.Series, widths: pl.Series, width: int) -> Problem:
     row = int(short.arg_max() or 0)
     others = int(short.sum()) - 1
-    more = f"; {others:,} more rows are short" if others else ""
+    more = f"; {others:,} more too short" if others else ""
     text = f"{file.name!r}: expected {width} fields, received {widths[row]}{more}"
     return Problem(text, row=row, hint="Write every separator, also behind empty fields")
 

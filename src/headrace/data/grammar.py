@@ -38,6 +38,7 @@ __all__ = [
     "parse_number",
     "parse_time",
     "seconds",
+    "short_number",
     "time_text",
     "unix_time",
 ]
@@ -131,6 +132,16 @@ def number_text(value: float) -> str:
     if value.is_integer() and abs(value) < INTEGER_LIMIT:
         return str(int(value))
     return repr(value)
+
+
+def short_number(value: float) -> str:
+    """Write a number for people: whole ones in full, others to six digits.
+
+    Example:
+        >>> short_number(1490400.0), short_number(-4.679837637716644)
+        ('1490400', '-4.67984')
+    """
+    return str(int(value)) if value.is_integer() and abs(value) < 1e12 else f"{value:.6g}"
 
 
 def decimal_text(value: Decimal) -> str:

@@ -48,7 +48,7 @@ from headrace.data.rules import (
 )
 from headrace.data.scan import collect
 from headrace.data.schema import Column, Schema, check_kind, is_pattern
-from headrace.data.spellings import Guess, guess_text, guess_time_of_number
+from headrace.data.spellings import TYPED_MISSING, Guess, guess_text, guess_time_of_number
 from headrace.errors import DataError, Problem, SettingError
 
 if TYPE_CHECKING:
@@ -177,9 +177,11 @@ def _check(
             hint = "Leave it out (exclude), or turn it into numbers or text first"
             text = f"values of dtype {dtype} are not supported"
             problems.append(Problem(text, column=name, hint=hint))
-    for name in names:
-        if is_pattern(name):
-            problems.append(Problem("the name is a pattern to Polars", column=name, hint="Rename it"))
+    problems += [
+        Problem("the name is a pattern to Polars", column=name, hint="Rename it")
+        for name in names
+        if is_pattern(name)
+    ]
     if not names:
         problems.append(Problem("the table has no columns"))
     if problems:
@@ -210,9 +212,12 @@ def _range(sample: pl.Series) -> tuple[float | None, float | None]:
 
 def _guess_details(declared: Column, guess: Guess) -> Guess:
     """Answer how text of a declared kind may be written."""
-    dated = declared.kind == "datetime" and declared.format is None
-    dates = (column for column in guess.candidates if column.kind == "datetime")
-    return replace(guess, candidates=tuple(dates) if dated else (), note="")
+    candidates: tuple[Column, ...] = ()
+    if declared.kind == "datetime" and declared.format is None:
+        candidates = tuple(column for column in guess.candidates if column.kind == "datetime")
+    if declared.kind == "boolean" and not declared.true:
+        candidates = (replace(declared, missing=TYPED_MISSING),)
+    return replace(guess, candidates=candidates, note="")
 
 
 def _complete(
@@ -232,6 +237,11 @@ def _complete(
         raise _Open(f"the dates can be read in two ways; say kinds={{{column.name!r}: {formats}}}")
     if confirmed:
         column = replace(column, format=confirmed[0].format)
+    elif column.kind == "boolean" and guess.candidates:
+        raise _Open(
+            "which values are true? Say kinds="
+            f"{{{column.name!r}: Column({column.name!r}, 'boolean', true=(...), false=(...))}}"
+        )
     return column if missing is not None else _with_missing(column, facts, guess)
 
 

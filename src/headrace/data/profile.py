@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from headrace.data.bins import inner_edges, outer_edges
-from headrace.data.grammar import TIME_RANGE, time_text
+from headrace.data.grammar import TIME_RANGE, short_number, time_text
 from headrace.data.scan import collect, in_memory
 from headrace.data.schema import KINDS, MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError
@@ -43,8 +43,8 @@ class ColumnProfile:
         kind: Its kind.
         rows: All rows.
         missing: Rows without a value.
-        distinct: Different values, estimated within some percent for numbers, dates, texts and ids
-            of large tables.
+        distinct: Different values, estimated within about ten percent for numbers, dates, texts and
+            ids of scans and of tables above a million rows.
         mean: Of the present values; None when there are none.
         variance: Mean squared distance from the mean.
         minimum: The smallest value.
@@ -329,17 +329,12 @@ def _described(column: ColumnProfile) -> str:
         return f"{_moment(column.minimum)} to {_moment(column.maximum)}"
     spread = "" if column.variance is None else f", sd {math.sqrt(column.variance):.4g}"
     mean = "" if column.mean is None else f", mean {column.mean:.4g}"
-    return f"{_figure(column.minimum)} to {_figure(column.maximum)}{mean}{spread}"
+    return f"{short_number(column.minimum)} to {short_number(column.maximum)}{mean}{spread}"
 
 
 def _short(value: str, width: int = 24) -> str:
     text = repr(value)
     return text if len(text) <= width else text[: width - 1] + "…"
-
-
-def _figure(value: float) -> str:
-    """Write whole numbers in full and others to six digits."""
-    return str(int(value)) if value.is_integer() and abs(value) < 1e12 else f"{value:.6g}"
 
 
 def _moment(microseconds: float) -> str:

@@ -60,6 +60,7 @@ class RowDoor:
         """Prepare one reader for each column."""
         self.schema = schema
         self._width = len(schema)
+        self._optional = {column.name: None for column in schema if column.optional}
         self._known = {*schema.names, *ignore}
         self._numbers = self._readers(schema.numbers)
         self._strings = self._readers(schema.strings)
@@ -85,7 +86,8 @@ class RowDoor:
         strings: list[list[object]] = []
         times: list[list[object]] = []
         try:
-            for row in rows:
+            for given in rows:
+                row = given if len(given) >= self._width else {**self._optional, **given}
                 numbers.append([read[type(v := row[name])](v) for name, read in self._numbers])
                 strings.append([read[type(v := row[name])](v) for name, read in self._strings])
                 times.append([read[type(v := row[name])](v) for name, read in self._times])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from headrace.data.grammar import BLANKS, number_text
+from headrace.data.grammar import BLANKS, short_number
 from headrace.data.names import counts_rows, is_code, is_id
 from headrace.data.schema import Column
 from headrace.data.spellings import MISSING_MARKS, UNIX_FROM
@@ -112,7 +112,7 @@ def _numeric(name: str, facts: Facts) -> tuple[Kind, str]:
 
 def _identity(name: str, facts: Facts) -> tuple[Kind, str]:
     """Answer what whole numbers are: they may be codes, ids or row numbers."""
-    differ = facts.distinct >= _NEARLY * facts.present
+    differ = facts.differing >= _NEARLY
     if is_code(name):
         return "category", "the name says codes"
     if is_id(name):
@@ -129,17 +129,17 @@ def _counts_rows(name: str, facts: Facts) -> bool:
     if not counts_rows(name) or facts.low not in (0, 1):
         return False
     span = (facts.high or 0) - (facts.low or 0) + 1
-    return facts.rows == facts.present == span and facts.distinct >= _NEARLY * span
+    return facts.rows == facts.present == span and facts.differing >= _NEARLY
 
 
 def describe(facts: Facts) -> str:
     """Say in a few words what numbers a column holds."""
     what = "whole numbers" if facts.whole else "numbers"
     if facts.distinct == 1 and facts.low is not None:
-        return f"{what}, constant {number_text(facts.low)}"
+        return f"{what}, constant {short_number(facts.low)}"
     if facts.low is None or facts.high is None:
         return f"{what}, {_count(facts)}"
-    spread = f"from {number_text(facts.low)} to {number_text(facts.high)}"
+    spread = f"from {short_number(facts.low)} to {short_number(facts.high)}"
     few = " (codes? then say category)" if facts.whole and 2 < facts.distinct <= _FEW else ""
     return f"{what}, {_count(facts)} {spread}{few}"
 
@@ -151,13 +151,15 @@ def _clock_reason(column: Column, facts: Facts) -> str:
 
 
 def _differing(facts: Facts) -> str:
-    return "all differ" if facts.exact and facts.distinct == facts.present else "nearly all differ"
+    return "all differ" if facts.exact and facts.differing == 1 else "nearly all differ"
 
 
 def _count(facts: Facts) -> str:
     if facts.distinct == 1:
         return "constant"
-    return f"{'' if facts.exact else 'about '}{facts.distinct:,} distinct"
+    if facts.exact:
+        return f"{facts.distinct:,} distinct"
+    return f"about {min(float(f'{facts.distinct:.1e}'), facts.present):,.0f} distinct"
 
 
 # ---------------------------------------------------------------- text
@@ -249,8 +251,9 @@ def _note(guess: Guess) -> str:
 
 
 def _string_kind(name: str, facts: Facts) -> tuple[Kind, str]:
-    reason = f"text, {_count(facts)} in {facts.present:,} rows"
-    differ = facts.distinct >= _NEARLY * facts.present
+    rows = "1 row" if facts.present == 1 else f"{facts.present:,} rows"
+    reason = f"text, {_count(facts)} in {rows}"
+    differ = facts.differing >= _NEARLY
     if is_id(name) and differ and facts.present > 1:
         return "id", f"the name says id, and {_differing(facts)}; {reason}"
     wordy = facts.spaced > 1 - _NEARLY or facts.length > _SHORT or facts.ascii < _NEARLY
@@ -258,7 +261,7 @@ def _string_kind(name: str, facts: Facts) -> tuple[Kind, str]:
         if wordy:
             return "text", f"{_differing(facts)}, {facts.length:.0f} characters each; {reason}"
         return "id", f"{_differing(facts)}, short and without spaces; {reason}"
-    long = facts.length >= _LONG and facts.distinct >= _MOSTLY * facts.present
+    long = facts.length >= _LONG and facts.differing >= _MOSTLY
     if (long and facts.present >= _MANY_ROWS) or (facts.length >= _VERY_LONG and differ):
         return "text", f"long ({facts.length:.0f} characters) and mostly different; {reason}"
     return "category", reason

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING_MARKS",
     "MISSING_WORDS",
+    "TYPED_MISSING",
     "UNIX_FROM",
     "Guess",
     "boolean_pair",
@@ -82,7 +83,8 @@ def missing_spellings(words: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(cases))
 
 
-_TYPED_MISSING: Final = tuple(missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES)))
+TYPED_MISSING: Final = tuple(missing_spellings((*MISSING_MARKS, *MISSING_WORDS, *_ZERO_DATES)))
+"""Every spelling that means missing among numbers, truth values and dates."""
 
 
 def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> Guess:
@@ -98,7 +100,7 @@ def guess_text(name: str, sample: pl.Series, missing: Sequence[str] | None) -> G
         >>> guess_text("x", pl.Series(["1", "2.5", "NA"]), None).candidates[0].kind
         'number'
     """
-    spellings = tuple(missing) if missing is not None else _TYPED_MISSING
+    spellings = tuple(missing) if missing is not None else TYPED_MISSING
     held = sample.drop_nulls().unique(maintain_order=True).str.strip_chars(BLANKS)
     marks = tuple(held.filter(held.str.contains(r"^[^\w\s]+$")).unique(maintain_order=True))
     values = held.filter((held != "") & ~held.is_in([s.strip(BLANKS) for s in spellings]))

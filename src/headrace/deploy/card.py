@@ -39,8 +39,8 @@ def model_card(about: Mapping[str, Any], schema: Schema) -> str:
         >>> from headrace.data.schema import Column, Schema
         >>> card = model_card({"task": "binary", "target": "income"},
         ...                   Schema((Column("age", "number"),)))
-        >>> print(card.splitlines()[8])
-        # income: binary classification
+        >>> [line for line in card.splitlines() if line.startswith("# ")]
+        ['# income: binary classification']
     """
     parts = [
         _front_matter(about),

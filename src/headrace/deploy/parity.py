@@ -123,7 +123,7 @@ class Verification(Result):
             ax.barh(list(self.differences), shown)
             ax.axvline(self.tolerance, color=INK, linestyle="--", linewidth=1, label="tolerance")
             ax.set(xscale="log", xlabel="largest difference", title="Agreement of the paths")
-            ax.set_xlim(left=smallest / 2)
+            ax.set_xlim(smallest / 2, 10 * max(self.tolerance, *shown))
             ax.invert_yaxis()
             ax.legend()
         return thin(ax, grid="x")

@@ -12,7 +12,7 @@ that right, at no cost in time:
 - where resampling shows no spread at all, as for a perfect score, a formula for proportions says
   what so many rows can rule out.
 
-`benchmarks/statistics.py` measures how often such intervals hold the truth.
+`benchmarks/intervals.py` measures how often such intervals hold the truth.
 """
 
 from __future__ import annotations

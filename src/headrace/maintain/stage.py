@@ -125,15 +125,7 @@ class _Host:
 
     def score(self, model: Fitted, rows: pl.DataFrame, labels: pl.Series) -> Score:
         evaluation = self._evaluate(model, rows, labels)
-        metric = evaluation.metrics[evaluation.primary]
-        return Score(
-            metric.name,
-            metric.value,
-            metric.low,
-            metric.high,
-            evaluation.rows,
-            metric.higher_is_better,
-        )
+        return Score.of(evaluation.metrics[evaluation.primary], evaluation.rows)
 
     def compare(
         self,

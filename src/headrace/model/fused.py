@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.errors import SettingError
 from headrace.model.backend import tensorflow
 
 if TYPE_CHECKING:
@@ -37,10 +38,15 @@ class FusedSteps:
         rows: The training rows.
         batch_size: Rows a step, at most the number of rows.
         seed: Of the order of the rows, which is new in each epoch.
+
+    Raises:
+        SettingError: The model is set to run eagerly.
     """
 
     def __init__(self, model: Any, rows: Rows, batch_size: int, seed: int) -> None:
         """Put the rows into tensors; nothing is compiled yet."""
+        if model.run_eagerly:
+            raise SettingError("it was set to run_eagerly, step by step in Python")
         tf = tensorflow()
         self._model = model
         self._batch = batch_size

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.errors import SettingError
 from headrace.model.backend import keras, tensorflow
 from headrace.model.fused import STEPS, FusedSteps, FusedTest
 from headrace.progress import bar
@@ -137,8 +136,6 @@ def _choose_fit(
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
     try:
-        if model.run_eagerly:
-            raise SettingError("it was compiled with run_eagerly=True")
         steps = FusedSteps(model, rows, batch_size, seed)
         steps.compile()
         test = None if validation is None else FusedTest(model, validation)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedNetwork", "Network"]
 
 _DEFAULT = "tabm"
+_WITH_DROPOUT = ("mlp", "tabm")
 _EPOCHS = 200
 _EPOCHS_WITHOUT_VALIDATION = 40
 
@@ -178,9 +179,10 @@ class Network(Step):
     def search_space(self) -> Mapping[str, Any]:
         """Answer the ranges that tuning may try; the widths only where they are given as such."""
         ranges: dict[str, Any] = {"learning_rate": Real(3e-4, 1e-2, log=True)}
-        if self.hidden in (None, "tabm", "mlp") or _are_widths(self.hidden):
+        widths = _are_widths(self.hidden)
+        if widths or self.hidden in (None, *_WITH_DROPOUT):
             ranges["dropout"] = Real(0.0, 0.5)
-        if _are_widths(self.hidden):
+        if widths:
             ranges["hidden"] = Choice([[64], [64, 64], [128, 128], [256, 256], [256, 256, 256]])
         return ranges
 
@@ -201,6 +203,14 @@ class Network(Step):
             for width in self.hidden:
                 _check_whole("a hidden width", width)
 
+    def _check_own(self) -> None:
+        """Check that nothing is stated that a user's own layers or model would not hear of."""
+        for name in ("dropout", "settings"):
+            if getattr(self, name) is not None:
+                raise SettingError(
+                    f"{name} has no effect on Keras layers or models of your own: set it in them"
+                )
+
     def _build(self, features: FeatureSpec, target: TargetSpec) -> tuple[Any, str, dict[str, Any]]:
         """Answer a new model, the name of its architecture and all settings of that."""
         hidden = self.hidden
@@ -209,6 +219,7 @@ class Network(Step):
         if _are_widths(hidden):
             widths = {"hidden": [int(width) for width in hidden]}
             return self._build_named("mlp", widths, features, target)
+        self._check_own()
         if isinstance(hidden, keras().Model):
             model = custom.from_model(hidden, features, target)
         elif isinstance(hidden, Sequence):

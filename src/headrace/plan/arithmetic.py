@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -296,7 +296,7 @@ def _power(x: pl.Expr, exponent: float) -> pl.Expr:
     return pl.when(x >= 0).then(grown).otherwise(-grown)
 
 
-def _grown(size: pl.Expr, power: Any) -> pl.Expr:
+def _grown(size: pl.Expr, power: float | pl.Expr) -> pl.Expr:
     return ((size + 1.0).pow(power) - 1.0) / power
 
 

@@ -273,9 +273,10 @@ class _Polars(_Engine):
         return polars_part(time, name)
 
     def floor_divide(self, a: Value, b: Value) -> Value:
-        # Polars multiplies by 1 / b where b is one number, and so finds 49 / 49 below 1. A zero
-        # in each row makes it a column.
-        return (a / (b + self.flag(a.is_nan()) * 0.0)).floor()
+        # Polars multiplies by 1 / b where b is one number, and so finds 49 / 49 below 1. A one
+        # in each row makes b a column.
+        one = self.flag(a.is_nan()) * 0.0 + 1.0
+        return (a / (b * one)).floor()
 
     def power(self, base: Value, exponent: Value) -> Value:
         return base.pow(exponent)
@@ -346,12 +347,18 @@ def _is_in(engine: _Engine, a: Value, *values: Value) -> Value:
     return engine.flag(reduce(operator.or_, (a == value for value in values)))
 
 
+def _modulo(engine: _Engine, a: Value, b: Value) -> Value:
+    whole = engine.floor_divide(a, b)
+    # Beyond 2^53 a number has no digits left to make a remainder of.
+    return engine.where(engine.apply("abs", whole) < 2.0**53, a - whole * b, a * 0.0 / b)
+
+
 _FORMULAS: dict[str, Callable[..., Value]] = {
     "add": lambda _, a, b: a + b,
     "multiply": lambda _, a, b: a * b,
     "divide": lambda _, a, b: a / b,
     "floor_divide": lambda engine, a, b: engine.floor_divide(a, b),
-    "modulo": lambda engine, a, b: a - engine.floor_divide(a, b) * b,
+    "modulo": _modulo,
     "negate": lambda _, a: -a,
     "min": lambda engine, a, b: engine.where(a <= b, a, b),
     "max": lambda engine, a, b: engine.where(a >= b, a, b),

@@ -49,6 +49,11 @@ class Function:
         return "{…}" in self.form
 
     @property
+    def sign(self) -> str:
+        """How it is called in messages: its operator, or its name with `()`."""
+        return self.form.replace("[{…}]", "").replace("{}", "").replace(", ", "").strip()
+
+    @property
     def infix(self) -> bool:
         """Whether it is written with an operator."""
         return not self.form.endswith(")")
@@ -147,7 +152,7 @@ def _fits(found: Type, wanted: Type) -> bool:
 
 
 def _misuse(expression: Expression, found: list[Type], ways: list[tuple[Type, ...]]) -> str:
-    sign = FUNCTIONS[expression.name].form.replace("{}", "").replace("{…}", "").strip()
+    sign = FUNCTIONS[expression.name].sign
     first = [way for way in ways if _fits(found[0], way[0])]
     if not first:
         wanted = " or ".join(dict.fromkeys(_WORDS[way[0]] for way in ways))

@@ -33,6 +33,7 @@ __all__ = [
     "Statistic",
     "Variance",
     "block_rows",
+    "gathers",
     "learn",
     "observe",
 ]
@@ -265,20 +266,24 @@ class Quantiles(Statistic):
     def finish_whole(self, values: Mapping[str, Any]) -> NDArray[np.float64]:
         """Answer the exact quantiles; NumPy selects and sorts faster than Polars."""
         column = np.array(values["0"].to_numpy(), dtype=np.float64)
-        present = len(column) - np.count_nonzero(np.isnan(column))
+        present = len(column) - int(np.count_nonzero(np.isnan(column)))
         if not present:
             return np.full(len(self.levels), np.nan)
-        levels = np.array(self.levels)
-        if self.linear:
-            ranks = levels * (present - 1)
-        else:
-            ranks = np.maximum(np.ceil(levels * present) - 1, 0)
+        ranks = self._ranks(present)
         # Either way the missing values go to the end.
-        if len(levels) > _FEW_LEVELS:
+        if len(ranks) > _FEW_LEVELS:
             column.sort()
-            return _on_line(column[_floor(ranks)], column[_ceil(ranks)], ranks % 1)
-        ends = [_selected(column, rank) for rank in ranks.tolist()]
-        return _on_line(*np.array(ends).T, ranks % 1)
+            low, high = column[_whole(np.floor(ranks))], column[_whole(np.ceil(ranks))]
+        else:
+            low, high = np.array([_selected(column, rank) for rank in ranks.tolist()]).T
+        return _on_line(low, high, ranks % 1)
+
+    def _ranks(self, rows: int) -> NDArray[np.float64]:
+        levels = np.array(self.levels, dtype=np.float64)
+        if self.linear:
+            return levels * (rows - 1)
+        ranks: NDArray[np.float64] = np.maximum(np.ceil(levels * rows) - 1, 0)
+        return ranks
 
 
 @dataclass(frozen=True)
@@ -327,19 +332,28 @@ Question: TypeAlias = "tuple[Statistic | BlockStatistic, Sequence[str]]"
 """A statistic, and its column (a list of one) or all columns of its block."""
 
 
-def observe(rows: pl.DataFrame, questions: Sequence[Question]) -> list[dict[str, Any]]:
+def gathers(statistic: Statistic | BlockStatistic) -> bool:
+    """Answer whether a statistic takes its columns as they are, not aggregated."""
+    return type(statistic).partial in {Statistic.partial, BlockStatistic.partial}
+
+
+def observe(
+    rows: pl.DataFrame, questions: Sequence[Question], *, through: pl.LazyFrame | None = None
+) -> list[dict[str, Any]]:
     """Answer what each statistic asks of a chunk of rows; all of it in one pass.
 
     Args:
         rows: The chunk.
         questions: The statistics with their columns.
+        through: The chunk behind further operations, for the statistics that aggregate.
 
     Returns:
         For each question the values by name, as `start` and `finish_whole` take them.
     """
     asked = [_partial(*question) for question in questions]
     flat = {f"{i}:{name}": e for i, named in enumerate(asked) for name, e in named.items()}
-    row = rows.lazy().select(**flat).collect() if flat else rows
+    lazy = rows.lazy() if through is None else through
+    row = lazy.select(**flat).collect() if flat else rows
     return [
         {name: row[f"{i}:{name}"][0] for name in named}
         or {str(place): rows[name] for place, name in enumerate(names)}
@@ -349,12 +363,10 @@ def observe(rows: pl.DataFrame, questions: Sequence[Question]) -> list[dict[str,
 
 def _partial(statistic: Statistic | BlockStatistic, names: Sequence[str]) -> dict[str, pl.Expr]:
     """Answer the aggregations; none where the columns themselves are asked for."""
-    if isinstance(statistic, BlockStatistic):
-        if type(statistic).partial is BlockStatistic.partial:
-            return {}
-        return statistic.partial([pl.col(name) for name in names])
-    if type(statistic).partial is Statistic.partial:
+    if gathers(statistic):
         return {}
+    if isinstance(statistic, BlockStatistic):
+        return statistic.partial([pl.col(name) for name in names])
     return statistic.partial(pl.col(names[0]))
 
 
@@ -397,12 +409,8 @@ def _on_line(
     return np.where(np.isfinite(found), found, low)
 
 
-def _floor(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.floor(ranks).astype(np.int64)
-
-
-def _ceil(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
-    return np.ceil(ranks).astype(np.int64)
+def _whole(ranks: NDArray[np.float64]) -> NDArray[np.int64]:
+    return ranks.astype(np.int64)
 
 
 def _pick(choose: Any, left: float | None, right: float | None) -> float | None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,19 +10,18 @@ import polars as pl
 
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
-from headrace.plan.statistic import BlockStatistic, Question, Statistic, observe
+from headrace.plan.statistic import BlockStatistic, Question, Statistic
+from headrace.preprocessing.scan import TrainingRows
 from headrace.preprocessing.stored import encode_parameters
 from headrace.preprocessing.transformer import PythonTransformer, Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
     from headrace.plan.operation import PlanType
     from headrace.preprocessing.step import Step
 
 __all__ = ["FittedSteps", "fit_steps"]
-
-_CHUNK_ROWS = 250_000
 
 
 @dataclass(frozen=True)
@@ -61,14 +58,14 @@ def fit_steps(
     Returns:
         The plan, the transformed rows, and what was learnt.
     """
-    fitting = _Fitting(rows, dict(columns), [_Entry(step) for step in steps])
+    fitting = _Fitting(TrainingRows(rows), dict(columns), [_Entry(step) for step in steps])
     while fitting.queue:
         fitting.wave()
     return FittedSteps(
         Plan(tuple(columns.values()), tuple(fitting.nodes), tuple(fitting.columns.values())),
-        fitting.rows,
+        fitting.rows.answer(),
         tuple((repr(step), fitting.learnt[place]) for place, step in enumerate(steps)),
-        fitting.scans,
+        fitting.rows.scans,
     )
 
 
@@ -83,12 +80,11 @@ class _Entry:
 
 @dataclass
 class _Fitting:
-    rows: pl.DataFrame | pl.LazyFrame
+    rows: TrainingRows
     columns: Columns
     queue: list[_Entry]
     nodes: list[Node | PythonNode] = field(default_factory=list)
     learnt: dict[int, str] = field(default_factory=dict)
-    scans: int = 0
 
     def __post_init__(self) -> None:
         for place, entry in enumerate(self.queue):
@@ -131,16 +127,11 @@ class _Fitting:
 
     def _fit_transformers(self, ready: Sequence[_Entry]) -> None:
         tasks = [_Task(entry, self._infos(entry)) for entry in ready]
-        if any(task.wanted for task in tasks):
-            values = _scan(self.rows, [task.wanted for task in tasks])
-            self.scans += 1
-        else:
-            values = [[] for _ in tasks]
-        held = isinstance(self.rows, pl.DataFrame)
-        for task, learnt in zip(tasks, values, strict=True):
-            self._finish(*task.without_dropped(self.columns, learnt))
-        if held:
-            self.rows = self.rows.lazy().collect()
+        questions = [q for task in tasks for wish in task.wanted for q in _questions(*wish)]
+        answers = iter(self.rows.learn(questions))
+        learnt = [[_gather(wish, answers) for wish in task.wanted] for task in tasks]
+        for task, values in zip(tasks, learnt, strict=True):
+            self._finish(*task.without_dropped(self.columns, values))
 
     def _infos(self, entry: _Entry) -> list[ColumnInfo]:
         return [self.columns[name] for name in entry.chosen or () if name in self.columns]
@@ -159,7 +150,7 @@ class _Fitting:
         step = entry.step
         if not isinstance(step, PythonTransformer):
             raise SettingError(_no_step(step))
-        frame = self.rows.lazy().collect()
+        frame = self.rows.collect()
         own = frame.select(list(self.columns))
         step.fit(own)
         made = same_rows(step.key(), own, step.transform(own))
@@ -167,14 +158,13 @@ class _Fitting:
         self.nodes.append(PythonNode.of(step.key(), step.transform, outputs, _python_state(step)))
         hidden = [name for name in frame.columns if name not in self.columns]
         self.columns = {info.name: info for info in outputs}
-        self.rows = made.hstack(frame.select(hidden)) if hidden else made
-        self.scans += 1
+        self.rows.replace(made.hstack(frame.select(hidden)) if hidden else made)
         self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
         self.columns = node.after(self.columns)
-        self.rows = node.polars(self.rows.lazy(), training=True)
+        self.rows.add(node)
 
 
 class _Task:
@@ -214,31 +204,6 @@ def _learns_blocks(step: Transformer, infos: list[ColumnInfo]) -> bool:
     return any(isinstance(statistic, BlockStatistic) for statistic in step.statistics(infos))
 
 
-_Wanted = list[tuple[Statistic | BlockStatistic, list[str]]]
-
-
-def _scan(rows: pl.DataFrame | pl.LazyFrame, wanted: Sequence[_Wanted]) -> list[list[Any]]:
-    """Learn all statistics of all steps in one pass; the order of the answer is that of wanted."""
-    questions = [question for wishes in wanted for wish in wishes for question in _questions(*wish)]
-    _check_needs(rows, questions)
-    if isinstance(rows, pl.DataFrame):
-        answers = _whole(rows, questions)
-    else:
-        answers = _chunked(rows, questions)
-    waiting = iter(answers)
-    return [[_gather(wish, waiting) for wish in wishes] for wishes in wanted]
-
-
-def _check_needs(rows: pl.DataFrame | pl.LazyFrame, questions: Sequence[Question]) -> None:
-    there = set(rows.lazy().collect_schema().names())
-    for statistic, names in questions:
-        if not there.issuperset(statistic.needs):
-            raise SettingError(
-                f"{type(statistic).__name__} of {names[0]!r} needs the target of each row, but the "
-                "pipeline has none: hr.Pipeline(steps, target='the column to predict')"
-            )
-
-
 def _questions(statistic: Statistic | BlockStatistic, names: list[str]) -> list[Question]:
     if isinstance(statistic, BlockStatistic):
         return [(statistic, names)]
@@ -253,43 +218,6 @@ def _gather(wish: tuple[Statistic | BlockStatistic, list[str]], answers: Iterato
     if all(isinstance(value, (int, float, tuple, np.ndarray)) for value in values):
         return np.array(values, dtype=np.float64)
     return values
-
-
-def _whole(rows: pl.DataFrame, questions: Sequence[Question]) -> list[Any]:
-    # Sorting and grouping release the interpreter: the columns are finished side by side.
-    with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
-        return list(pool.map(_finish_whole, questions, observe(rows, questions)))
-
-
-def _finish_whole(question: Question, values: Mapping[str, Any]) -> Any:
-    return question[0].finish_whole(values)
-
-
-def _chunked(rows: pl.LazyFrame, questions: Sequence[Question]) -> list[Any]:
-    statistics = [statistic for statistic, _ in questions]
-
-    def states(chunk: pl.DataFrame) -> list[Any]:
-        values = observe(chunk, questions)
-        return [s.start(value) for s, value in zip(statistics, values, strict=True)]
-
-    def merge(left: list[Any], right: list[Any]) -> list[Any]:
-        return [s.merge(a, b) for s, a, b in zip(statistics, left, right, strict=True)]
-
-    used = rows.select(_used(rows, questions))
-    # In order, so that sums are rounded the same way every time.
-    chunks = used.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True)
-    merged = reduce(merge, map(states, chunks), states(used.head(0).collect()))
-    return [s.finish(state) for s, state in zip(statistics, merged, strict=True)]
-
-
-def _used(rows: pl.LazyFrame, questions: Sequence[Question]) -> list[str]:
-    named = {name for _, names in questions for name in names}
-    hidden = any(statistic.needs for statistic, _ in questions)
-    return [
-        name
-        for name in rows.collect_schema().names()
-        if name in named or (hidden and name.startswith("__headrace_"))
-    ]
 
 
 def _check_types(step: Step, columns: Sequence[ColumnInfo], takes: PlanType) -> None:

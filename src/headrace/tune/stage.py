@@ -95,7 +95,7 @@ class Tune(Stage):
             seed=pipeline.seed,
         )
         if found.best is None:
-            return replace(found, notes=(*found.notes, "no trial was completed"))
+            return found
         comparison = search.compare(found.best.parameters)
         kept = comparison.verdict == "better"
         if kept:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURE", "build"]
 
+_DROPOUT = {True: 0.1, False: 0.0}
+
 
 def build(
     features: FeatureSpec,
@@ -25,7 +27,7 @@ def build(
     *,
     hidden: Sequence[int] = (256, 256, 256),
     activation: str = "relu",
-    dropout: float = 0.0,
+    dropout: float | None = None,
     embedding: str | None = "piecewise",
     bins: int = 24,
     width: int = 8,
@@ -37,17 +39,19 @@ def build(
         target: What goes out.
         hidden: The widths of the hidden layers.
         activation: The activation of the hidden layers.
-        dropout: The share of each hidden layer that is dropped in training.
+        dropout: The share of each hidden layer that is dropped in training; None for 0.1 with an
+            embedding, and 0 without.
         embedding: "piecewise", or None for numbers as they are.
         bins: The number of bins of a number column.
         width: The width of the embedding of a number column.
     """
     entrance = enter(features, embedding=embedding, bins=bins, width=width)
     block = entrance.block
+    rate = _DROPOUT[embedding is not None] if dropout is None else dropout
     for place, units in enumerate(hidden, start=1):
         block = keras.layers.Dense(units, activation=activation, name=f"hidden_{place}")(block)
-        if dropout:
-            block = FastDropout(dropout, name=f"dropout_{place}")(block)
+        if rate:
+            block = FastDropout(rate, name=f"dropout_{place}")(block)
     last = keras.layers.Dense(target.outputs, activation=output_activation(target), name="answer")
     return keras.Model(entrance.inputs, last(block), name="mlp")
 

@@ -5,8 +5,8 @@ interval should hold it in 93 to 97 of 100 tables; beside it stands how often pl
 percentiles do. Between two models that are equally good, "better" should come in at most 2.5 of
 100 tables (half of the 5 that a 95 % interval leaves).
 
-    python benchmarks/statistics.py                       # all of it: hours
-    python benchmarks/statistics.py --tables 1000 --rows 200
+    python benchmarks/intervals.py                       # all of it: hours
+    python benchmarks/intervals.py --tables 1000 --rows 200
 """
 
 from __future__ import annotations
@@ -17,16 +17,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-# The standard library has a `statistics` too, which must not be looked for in this folder.
-sys.path = [path for path in sys.path if Path(path).resolve() != Path(__file__).parent.resolve()]
+import numpy as np
 
-import numpy as np  # noqa: E402
-
-from headrace.evaluate import compare, evaluate  # noqa: E402
-from headrace.evaluate.intervals import resample  # noqa: E402
-from headrace.evaluate.measure import measures  # noqa: E402
-from headrace.evaluate.scores import to_scores  # noqa: E402
-from headrace.model.target import TargetSpec  # noqa: E402
+from headrace.evaluate import compare, evaluate
+from headrace.evaluate.intervals import resample
+from headrace.evaluate.measure import measures
+from headrace.evaluate.scores import to_scores
+from headrace.model.target import TargetSpec
 
 if TYPE_CHECKING:
     from collections.abc import Callable
