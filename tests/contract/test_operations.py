@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import pkgutil
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -75,13 +75,8 @@ ROWS = 400
 
 
 def microseconds(*day: int) -> int:
-    return (datetime(*day, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // _microsecond()
-
-
-def _microsecond() -> Any:
-    from datetime import timedelta
-
-    return timedelta(microseconds=1)
+    since = datetime(*day, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    return since // timedelta(microseconds=1)
 
 
 def _spread(values: list[Any], more: list[Any], columns: int, dtype: Any) -> np.ndarray:
@@ -166,9 +161,8 @@ EXPRESSIONS: dict[str, Expression] = {
     "multiply": 2 * X * Y,
     "divide": X / Y,
     "floor_divide": X // Y,
-    "floor_divide_fixed": X // 7,
     "modulo": X % Y,
-    "modulo_fixed": -X % 24,
+    "divide_by_fixed": X // 7 + (-X % 24) / 24,
     "power": X**Y,
     "power_fixed": (X**2) + (X**3) - (Y**0),
     "power_half": X**0.5,
@@ -189,8 +183,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "less_equal": X <= 1,
     "greater": X > Y,
     "greater_equal": 1.5 >= X,  # noqa: SIM300 - the other way round is the point
-    "equal": X == Y,
-    "equal_fixed": X == 0,
+    "equal": (X == Y) + 2 * (X == 0),
     "not_equal": X != 1,
     "and": (X > 0) & (Y > 0),
     "or": (X > 0) | (Y > 0),
@@ -223,8 +216,7 @@ def _three(kind: str) -> tuple[str, ...]:
 
 def _examples() -> list[Example]:
     n, s, t, c = (_three(kind) for kind in ("number", "string", "time", "code"))
-    short = [[0.0, 1.0, INF, INF], [-INF, 0, 0, 0], [1.0, 2.0, 3.0, 4.0]]
-    short[1] = [-5.0, -1.0, 7.0, INF]
+    short = [[0.0, 1.0, INF, INF], [-5.0, -1.0, 7.0, INF], [1.0, 2.0, 3.0, 4.0]]
     many = knots(3, 1000)
     return [
         Example(Halve(), n),

@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 
 from headrace.model.features import Features, FeatureSpec
-from headrace.model.network import Network
 from headrace.model.target import TargetSpec, Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from headrace.model.network import FittedNetwork
+    from headrace.model.network import FittedNetwork, Network
 
 
 @dataclass
@@ -80,9 +79,3 @@ def make_table(
 def table() -> Any:
     """The function that makes tables."""
     return make_table
-
-
-@pytest.fixture(scope="session")
-def small() -> Network:
-    """A network that is trained quickly."""
-    return Network([8], epochs=2, patience=None, settings={"bins": 4, "width": 2})

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
-    from collections.abc import Mapping
 
 __all__ = ["FeatureSpec", "Features"]
 
@@ -52,6 +52,7 @@ class Features:
         categories: (rows, categories) int32 codes.
 
     Example:
+        >>> import numpy as np
         >>> features = Features(np.zeros((3, 2), np.float32), np.zeros((3, 0), np.int32))
         >>> len(features), len(features.take(np.array([0, 2])))
         (3, 2)

@@ -22,6 +22,7 @@ __all__ = ["LAST_NODE", "SCOPE", "hash_series", "hash_tensor"]
 
 _C1, _C2, _N = 0xCC9E2D51, 0x1B873593, 0xE6546B64
 _F1, _F2 = 0x85EBCA6B, 0xC2B2AE35
+_PIECE = 2**16  # rows that stay in the processor's cache
 _TAIL_MASKS = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF], np.uint32)
 
 SCOPE, LAST_NODE = "murmur3", "hash"
@@ -36,6 +37,11 @@ def hash_series(values: pl.Series) -> NDArray[np.uint32]:
         >>> hash_series(pl.Series(["", "a", "é日本"])).tolist()
         [0, 1009084850, 3916353871]
     """
+    pieces = [_hash_piece(values[at : at + _PIECE]) for at in range(0, len(values), _PIECE)]
+    return np.concatenate([np.zeros(0, np.uint32), *pieces])
+
+
+def _hash_piece(values: pl.Series) -> NDArray[np.uint32]:
     lengths = values.str.len_bytes().to_numpy().astype(np.int64)
     # Four spare bytes, so that the last word of the last string can be read whole.
     text = values.str.join("").item().encode() + bytes(4)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from headrace.data.infer import infer_schema
+from headrace.data.source import natural
 from headrace.errors import DataError, Problem, nearest
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def require_column(name: str, names: Sequence[str], what: str) -> None:
 def label_series(rows: pl.DataFrame, target: str) -> pl.Series:
     """Answer the target column in a plain type: numbers, booleans or words, null where missing.
 
-    Numbers held as text (a CSV file with gaps, say) become numbers, by the rules of
-    `infer_schema`.
+    Numbers held as text, as in every CSV file, become numbers (see `headrace.data.source.natural`).
     """
     require_column(target, rows.columns, "target")
     values = rows[target]
@@ -39,8 +38,7 @@ def label_series(rows: pl.DataFrame, target: str) -> pl.Series:
         values = values.cast(pl.String)
     if values.dtype.is_decimal():
         values = values.cast(pl.Float64)
-    if values.dtype == pl.String:
-        return _read_text(values)
+    values = natural(values)
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
@@ -61,18 +59,6 @@ def labels_given(labels: object, rows: int, name: str) -> pl.Series:
 def present(labels: pl.Series) -> pl.Series:
     """Answer for each row whether it has a label."""
     return labels.is_not_null()
-
-
-def _read_text(values: pl.Series) -> pl.Series:
-    values = values.replace("", None)
-    kept = values.drop_nulls()
-    if not len(kept) or infer_schema(kept.to_frame().lazy())[values.name].kind != "number":
-        return values
-    numbers = values.str.strip_chars().cast(pl.Float64, strict=False)
-    if numbers.null_count() > values.null_count():
-        return values
-    whole = numbers.cast(pl.Int64, strict=False)
-    return whole if whole.cast(pl.Float64).equals(numbers) else numbers
 
 
 def _listed(labels: object) -> list[object]:
