@@ -37,7 +37,7 @@ def main(arguments: list[str]) -> int:
     command, *rest = arguments
     python = prepare(Path(os.environ.get("HEADRACE_VENV") or ROOT / ".venv"))
     print(f"{' '.join(COMMANDS[command])} {' '.join(rest)}".strip(), flush=True)
-    called = [python, "-m", *COMMANDS[command], *rest]
+    called: list[str | Path] = [python, "-m", *COMMANDS[command], *rest]
     return subprocess.run(called, cwd=ROOT, check=False).returncode
 
 
@@ -49,7 +49,7 @@ def prepare(folder: Path) -> Path:
         return python
     print(f"Setting up {folder}: this takes a few minutes, once.", flush=True)
     create(folder)
-    install = [python, "-m", "pip", "install", "--constraint", "constraints.txt"]
+    install: list[str | Path] = [python, "-m", "pip", "install", "--constraint", "constraints.txt"]
     step(
         [*install, "--editable", ".[test]"],
         "The installation failed; pip says why above. Is the package index reachable?",

@@ -12,9 +12,7 @@ percentiles do. Between two models that are equally good, "better" should come i
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np

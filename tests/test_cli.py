@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = "train evaluate tune deploy serve score maintain profile demo".split()
+COMMANDS = ["train", "evaluate", "tune", "deploy", "serve", "score", "maintain", "profile", "demo"]
 
 
 def headrace(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -60,7 +60,9 @@ def test_an_error_is_one_clear_message(tmp_path: Path) -> None:
 
 def test_profile_shows_kinds_and_statistics(table: pl.DataFrame, tmp_path: Path) -> None:
     table.write_csv(tmp_path / "people.csv")
-    ran = headrace("profile", tmp_path / "people.csv", "--target", "rich", "--kind", "grade=category")
+    ran = headrace(
+        "profile", tmp_path / "people.csv", "--target", "rich", "--kind", "grade=category"
+    )
     assert ran.returncode == 0, ran.stderr
     assert "datetime" in ran.stdout
     assert headrace("profile", tmp_path / "people.csv", "--kind", "grade").returncode != 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,6 @@ import polars as pl
 import pytest
 
 import headrace as hr
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import polars as pl
 import pytest
 
 import headrace as hr
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import polars as pl
 
 
 class Count(hr.Stage):

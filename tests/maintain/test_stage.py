@@ -47,9 +47,7 @@ def test_unchanged_rows_keep_the_champion(deployed: hr.Pipeline, fresh: pl.DataF
     assert not result.drift.alarmed
 
 
-def test_a_changed_world_is_learnt_and_promoted(
-    deployed: hr.Pipeline, fresh: pl.DataFrame
-) -> None:
+def test_a_changed_world_is_learnt_and_promoted(deployed: hr.Pipeline, fresh: pl.DataFrame) -> None:
     new = turned(pl.concat([fresh.select(COLUMNS)] * 3))
     before = deployed.predict(new)
     result = deployed.maintain(new.drop("rich"), labels=new["rich"])
@@ -84,9 +82,7 @@ def test_drift_without_labels_is_told_and_nothing_done(
     assert "labels" in result.summary()
 
 
-def test_damaged_and_empty_batches_are_answered(
-    deployed: hr.Pipeline, fresh: pl.DataFrame
-) -> None:
+def test_damaged_and_empty_batches_are_answered(deployed: hr.Pipeline, fresh: pl.DataFrame) -> None:
     rows = fresh.select("age", "hours", "job")
     assert deployed.maintain(rows.head(0)).action == "keep"
     assert deployed.maintain(rows.head(1)).action == "keep"

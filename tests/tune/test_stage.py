@@ -33,9 +33,10 @@ def test_the_better_settings_are_kept_on_a_verdict(table: pl.DataFrame) -> None:
     assert result.kept, result.summary()
     assert result.comparison is not None
     assert result.comparison.verdict == "better"
-    assert pipe.get_params()["network_2__learning_rate"] == result.parameters[
-        "network_2__learning_rate"
-    ]
+    assert (
+        pipe.get_params()["network_2__learning_rate"]
+        == result.parameters["network_2__learning_rate"]
+    )
     assert pipe.is_trained
 
 

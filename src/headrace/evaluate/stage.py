@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-
 from headrace.clustering.kmeans import KMeans
 from headrace.data.conform import conform
 from headrace.data.source import read
@@ -21,9 +20,9 @@ from headrace.stage import Context, Stage
 from headrace.train.labels import LABEL, label_series, present
 
 if TYPE_CHECKING:
-    import polars as pl
     from collections.abc import Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from headrace.evaluate.measure import Measure

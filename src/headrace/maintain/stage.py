@@ -23,13 +23,13 @@ from headrace.train.labels import label_series, labels_given
 from headrace.train.training import continue_training
 
 if TYPE_CHECKING:
-    from headrace.maintain.policy import Policy
     import polars as pl
 
     from headrace.data.profile import Profile
     from headrace.data.schema import Schema
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.result import Evaluation
+    from headrace.maintain.policy import Policy
     from headrace.maintain.result import MaintainResult
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted

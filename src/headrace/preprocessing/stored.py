@@ -78,7 +78,7 @@ def decode_parameters(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _decode(value) for name, value in stored.items()}
 
 
-def _encode(value: Any) -> Any:
+def _encode(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, np.generic):

@@ -113,7 +113,7 @@ def train(
         chosen.all,
         reference,
         weight,
-        _result(chosen, fitted, parts, model, clock, rows),
+        _result(chosen, fitted, parts, model, clock),
         Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
         retrain=lambda again: train(
             rows.raw,
@@ -418,7 +418,7 @@ def _raw(rows: _Rows, sample: pl.DataFrame) -> pl.DataFrame:
 
 
 def _result(
-    steps: _Steps, fitted: FittedSteps, parts: _Parts, model: Any, clock: _Clock, rows: _Rows
+    steps: _Steps, fitted: FittedSteps, parts: _Parts, model: Any, clock: _Clock
 ) -> TrainResult:
     outputs = fitted.plan.outputs
     network = model if isinstance(steps.model, Network) else None
@@ -426,7 +426,7 @@ def _result(
     return TrainResult(
         rows=parts.train.height,
         validation_rows=0 if parts.validation is None else parts.validation.height,
-        columns=len(rows.schema.columns),
+        columns=len(fitted.plan.inputs),
         numbers=sum(info.type == "number" for info in outputs),
         categories=sum(info.type == "code" for info in outputs),
         model=network.architecture if network else "kmeans" if clusters else "",

@@ -8,7 +8,6 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-
 from headrace.data.infer import infer_schema
 from headrace.data.source import read
 from headrace.data.split import Split, split
@@ -25,9 +24,10 @@ from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
 if TYPE_CHECKING:
-    import polars as pl
-    from pathlib import Path
     from collections.abc import Mapping
+    from pathlib import Path
+
+    import polars as pl
 
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
