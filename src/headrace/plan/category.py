@@ -56,10 +56,22 @@ class Lookup(Operation):
 
     def polars(self, columns: list[pl.Expr]) -> list[pl.Expr]:
         """Lower to a cast to the column's `Enum`, whose numbers are replaced by the codes."""
-        return [
-            _replace(x, words, np.array([*codes, self.missing, self.unseen], np.int32))
-            for x, words, codes in zip(columns, self.words, self.codes, strict=True)
-        ]
+        tables = zip(columns, self.words, self.codes, strict=True)
+        return [self._looked_up(x, words, codes) for x, words, codes in tables]
+
+    def _looked_up(self, x: pl.Expr, words: Sequence[str], codes: Sequence[int]) -> pl.Expr:
+        """Compute codes that count up, up to words that share the last one; else take them."""
+        import polars as pl
+
+        counting = next((i for i, code in enumerate(codes) if code != codes[0] + i), len(codes))
+        if not codes or len(set(codes[counting:])) > 1:
+            return _replace(x, words, np.array([*codes, self.missing, self.unseen], np.int32))
+        place = _places(x, words).cast(pl.Int32)
+        code = place + codes[0]
+        if counting < len(codes):
+            code = pl.when(place < counting).then(code).otherwise(codes[-1])
+        known = pl.when(place.is_null()).then(self.unseen).otherwise(code)
+        return pl.when(place == len(words)).then(self.missing).otherwise(known).cast(pl.Int32)
 
     def tensorflow(self, block: tf.Tensor) -> tf.Tensor:
         """Lower to one table a column, (rows, columns) int64."""
@@ -244,15 +256,20 @@ def _replace(column: pl.Expr, words: Sequence[str], table: NDArray[Any]) -> pl.E
     """Lower to a table that ends in the values of missing and of unseen words."""
     import polars as pl
 
-    kind = pl.Enum([*words, ""])
     unseen = len(table) - 1
 
     def take(places: pl.Series) -> pl.Series:
         return pl.Series(table[places.cast(pl.UInt32).fill_null(unseen).to_numpy()])
 
-    places = column.cast(kind, strict=False).to_physical()
     dtype = pl.Int32 if table.dtype == np.int32 else pl.Float64
-    return places.map_batches(take, return_dtype=dtype, is_elementwise=True)
+    return _places(column, words).map_batches(take, return_dtype=dtype, is_elementwise=True)
+
+
+def _places(column: pl.Expr, words: Sequence[str]) -> pl.Expr:
+    """Answer the place of each word, behind them that of missing text, and null for the unseen."""
+    import polars as pl
+
+    return column.cast(pl.Enum([*words, ""]), strict=False).to_physical()
 
 
 def _bucket(column: pl.Expr, buckets: int) -> pl.Expr:

@@ -47,7 +47,7 @@ class Entrance:
 
 
 def enter(
-    features: FeatureSpec, *, embedding: str | None, bins: int = 24, width: int = 8
+    features: FeatureSpec, *, embedding: str | None, bins: int = 48, width: int = 8
 ) -> Entrance:
     """Bring numbers and categories into a model as one block.
 

@@ -21,7 +21,7 @@ def build(
     target: TargetSpec,
     *,
     embedding: str | None = "piecewise",
-    bins: int = 24,
+    bins: int = 48,
     width: int = 8,
 ) -> keras.Model:
     """Build a linear or logistic regression on the embedded features.

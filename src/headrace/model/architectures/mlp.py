@@ -29,7 +29,7 @@ def build(
     activation: str = "relu",
     dropout: float | None = None,
     embedding: str | None = "piecewise",
-    bins: int = 24,
+    bins: int = 48,
     width: int = 8,
 ) -> keras.Model:
     """Build a multi-layer perceptron.

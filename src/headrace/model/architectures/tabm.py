@@ -66,7 +66,7 @@ def build(
     activation: str = "relu",
     dropout: float = 0.1,
     embedding: str | None = "piecewise",
-    bins: int = 24,
+    bins: int = 48,
     width: int = 8,
 ) -> keras.Model:
     """Build a small TabM.
