@@ -232,3 +232,10 @@ def test_one_cluster_and_no_rows_to_answer() -> None:
         fitted = KMeans(1, random_state=0).fit_matrix(points())
     assert fitted.predict(np.zeros((0, 2))).shape == (0,)
     assert fitted.distances(np.zeros((0, 2))).shape == (0, 1)
+
+
+def test_ties_go_to_the_first_centre_on_every_path() -> None:
+    fitted = FittedKMeans(np.array([[0.1], [0.3]]), 0.0, np.array([1, 1]), 1)
+    middle = np.array([[0.2]])  # 0.2 - 0.1 and 0.3 - 0.2 differ in the last bit
+    code = pl.DataFrame({"x": middle[:, 0]}).select(*fitted.nearest().polars([pl.col("x")])).item()
+    assert fitted.predict(middle)[0] == code == 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedKMeans", "matrix_of"]
 
 _CHUNK_ROWS = 100_000
+_TIE = 1 + 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +55,16 @@ class FittedKMeans:
         Raises:
             DataError: If the matrix does not fit the centres.
         """
-        rows = matrix_of(matrix, width=self.centres.shape[1])
-        made = [np.sqrt(_squares(part, self.centres)) for part in _parts(rows)]
-        return np.concatenate(made) if made else np.zeros((0, len(self.centres)))
+        return np.sqrt(self._squares(matrix))
 
     def predict(self, matrix: NDArray[Any]) -> NDArray[np.int64]:
         """Answer the nearest centre of each row, (rows,); the first one of a tie."""
-        nearest: NDArray[np.int64] = np.argmin(self.distances(matrix), axis=1)
-        return nearest
+        return _first_nearest(self._squares(matrix))
+
+    def _squares(self, matrix: NDArray[Any]) -> NDArray[np.float64]:
+        rows = matrix_of(matrix, width=self.centres.shape[1])
+        made = [_squares(part, self.centres) for part in _parts(rows)]
+        return np.concatenate(made) if made else np.zeros((0, len(self.centres)))
 
     def nearest(self) -> Nearest:
         """Answer the operation from a row's columns to its cluster, for the deployed graph."""
@@ -94,7 +97,7 @@ class FittedKMeans:
 
     def score(self, matrix: NDArray[Any]) -> float:
         """Answer the inertia of some rows: their summed squared distances to the nearest centre."""
-        return float((self.distances(matrix).min(axis=1) ** 2).sum()) if len(matrix) else 0.0
+        return float(self._squares(matrix).min(axis=1).sum()) if len(matrix) else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the clusters as plain values and arrays; the training rows' labels stay behind."""
@@ -158,6 +161,13 @@ def matrix_of(data: Any, *, width: int | None = None) -> NDArray[np.float64]:
 def _parts(rows: NDArray[np.float64]) -> Iterator[NDArray[np.float64]]:
     for start in range(0, len(rows), _CHUNK_ROWS):
         yield rows[start : start + _CHUNK_ROWS]
+
+
+def _first_nearest(squares: NDArray[np.float64]) -> NDArray[np.int64]:
+    # As the operation Nearest does: what differs only by rounding is a tie.
+    bound = squares.min(axis=1, keepdims=True) * _TIE
+    nearest: NDArray[np.int64] = np.argmax(squares <= bound, axis=1)
+    return nearest
 
 
 def _squares(rows: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.float64]:

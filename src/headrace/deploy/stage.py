@@ -141,7 +141,7 @@ def _rows_to_compare(fitted: Fitted) -> pl.DataFrame:
 
 def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: float) -> Verification:
     records = rows.to_dicts()
-    records += probe_rows(fitted.schema, fitted.profile, records)
+    records += _accepted(fitted, probe_rows(fitted.schema, fitted.profile, records))
     door = RowDoor(fitted.schema)
     canonical = fitted.conform(records)
     blocks = to_blocks(canonical, fitted.schema)
@@ -172,6 +172,17 @@ def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: floa
             graph_columns(fitted, blocks),
         )
     )
+
+
+def _accepted(fitted: Fitted, probes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Answer the probes that the pipeline takes: one that fills no gaps refuses rows with gaps."""
+    columns = fitted.transform(fitted.conform(probes))
+    numbers = [info.name for info in fitted.plan.outputs if info.type == "number"]
+    if not numbers:
+        return probes
+    finite = pl.all_horizontal(pl.col(numbers).cast(pl.Float32).is_finite())
+    taken = columns.select(finite.alias("taken"))["taken"].to_list()
+    return [probe for probe, good in zip(probes, taken, strict=True) if good]
 
 
 def _outputs(fitted: Fitted) -> list[str]:

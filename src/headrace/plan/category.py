@@ -70,8 +70,9 @@ class Lookup(Operation):
         code = place + codes[0]
         if counting < len(codes):
             code = pl.when(place < counting).then(code).otherwise(codes[-1])
-        known = pl.when(place.is_null()).then(self.unseen).otherwise(code)
-        return pl.when(place == len(words)).then(self.missing).otherwise(known).cast(pl.Int32)
+        known = pl.when(place.is_not_null()).then(code).otherwise(self.unseen)
+        answer = pl.when(place.ne_missing(len(words))).then(known).otherwise(self.missing)
+        return answer.cast(pl.Int32)
 
     def tensorflow(self, block: tf.Tensor) -> tf.Tensor:
         """Lower to one table a column, (rows, columns) int64."""

@@ -27,6 +27,7 @@ __all__ = [
     "Extremes",
     "Mean",
     "Missing",
+    "Moments",
     "Quantiles",
     "Question",
     "State",
@@ -184,6 +185,15 @@ class Variance(Statistic):
     def finish(self, state: State) -> float:
         """Answer the variance."""
         return float(state["variance"]) if state["count"] else float("nan")
+
+
+@dataclass(frozen=True)
+class Moments(Variance):
+    """Count, mean and variance of the present values, together: (count, mean, variance)."""
+
+    def finish(self, state: State) -> tuple[int, float, float]:  # type: ignore[override]
+        """Answer the three."""
+        return int(state["count"]), _or_nan(state["mean"]), _or_nan(state["variance"])
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ __all__ = ["quantile_curve"]
 
 _HUGE = 1e150  # distances between knots stay finite
 _STEP = 1e-3  # share of the gap to the neighbour in which a frequent value's level is reached
+_SAME = 1e-9  # what is closer together, relative to its size, is one value with rounding errors
 _TINY = 1e-270  # what is closer to 0 is 0: slopes stay finite
 
 
@@ -48,11 +49,12 @@ def quantile_curve(
         ([0.0, 0.008, 8.0], [0.25, 0.5, 0.833])
     """
     values = np.clip(np.where(np.abs(quantiles) < _TINY, 0.0, quantiles), -_HUGE, _HUGE)
+    values = _settled(np.maximum.accumulate(values))
     if np.isnan(values).any() or values[0] == values[-1]:
         centre = 0.0 if np.isnan(values).any() else float(values[0])
         x, y = np.array([centre, np.nextafter(centre, np.inf) + 1.0]), np.array([0.5, 0.5])
     else:
-        x, y = _knots(levels, np.maximum.accumulate(values))
+        x, y = _knots(levels, values)
     edge = min(max(0.5 / max(rows, 1), 0.1 / (len(levels) - 1)), 0.5)
     heights = np.clip(y, edge, 1 - edge)
     return x, _normal(heights) if normal else heights
@@ -76,6 +78,20 @@ def _knots(
     x, y = x[order], y[order]
     apart = np.concatenate([[True], np.diff(x) > 0])
     return x[apart], y[apart]
+
+
+def _settled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Answer increasing values without differences that come of rounding alone.
+
+    The sine of a month, say, has such twins. A step between them would be so steep that the last
+    bit of a value, which differs between libraries, decided on which side it falls.
+    """
+    size = np.maximum(np.abs(values), np.median(np.abs(values)))
+    apart = np.diff(values) > _SAME * size[1:]
+    first = np.maximum.accumulate(
+        np.where(np.concatenate([[True], apart]), np.arange(len(values)), 0)
+    )
+    return values[first]
 
 
 def _normal(levels: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,7 +34,8 @@ class Encode(Transformer):
     """Turn each word into a code, for an embedding of the network.
 
     Code 0 is a missing word, 1 a word that training never saw, 2 a rare one, and from 3 on come
-    the known words, the most frequent first (ties in alphabetical order).
+    the known words, the most frequent first (ties in alphabetical order). Of a column with more
+    than 100,000 different words the rarest of them count as never seen.
 
     Args:
         min_count: A word that comes in fewer training rows is rare.

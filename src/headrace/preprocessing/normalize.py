@@ -12,7 +12,7 @@ from headrace.plan.arithmetic import Clip as ClipOperation
 from headrace.plan.arithmetic import Power as PowerOperation
 from headrace.plan.piecewise import Interpolate
 from headrace.plan.plan import Node
-from headrace.plan.statistic import Count, Extremes, Mean, Quantiles, Variance
+from headrace.plan.statistic import Count, Extremes, Moments, Quantiles
 from headrace.preprocessing.curves import quantile_curve
 from headrace.preprocessing.selector import numbers
 from headrace.preprocessing.space import Choice
@@ -55,14 +55,14 @@ class Standardize(Transformer):
         [-1.0, 1.0, nan]
     """
 
-    learns = (Mean(), Variance(), Count())
+    learns = (Moments(),)
 
     def __init__(self, *, columns: ColumnChoice = numbers()) -> None:
         self.columns = columns
 
     def operation(self, *learnt: Any) -> Affine:
         """Answer the scaling."""
-        mean, variance, count = learnt
+        count, mean, variance = learnt[0].T
         # The bound of scikit-learn, by the error of the variance's computation (Chan and others).
         with np.errstate(over="ignore", invalid="ignore"):
             rounding = count * _EPSILON * variance + (count * mean * _EPSILON) ** 2
@@ -72,8 +72,8 @@ class Standardize(Transformer):
 
     def describe(self, columns: Sequence[ColumnInfo], learnt: Sequence[Any]) -> str:
         """Name mean and standard deviation."""
-        pairs = zip(learnt[0], np.sqrt(learnt[1]), strict=True)
-        return paired((info.name for info in columns), (f"{m:.4g} ± {s:.4g}" for m, s in pairs))
+        shown = [f"{mean:.4g} ± {np.sqrt(variance):.4g}" for _, mean, variance in learnt[0]]
+        return paired((info.name for info in columns), shown)
 
 
 class MinMax(Transformer):
