@@ -6,12 +6,14 @@ Everything heavy is imported inside the commands, so that `--help` answers at on
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from headrace.deploy.runtime import Runtime
     from headrace.result import Result
 
 __all__ = ["app", "main"]
@@ -30,6 +32,10 @@ Model = Annotated[Path, typer.Argument(help="A saved pipeline, a release, or a r
 Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report here.")]
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
+]
+Modules = Annotated[
+    list[str] | None,
+    typer.Option("--module", help="A module with steps of your own to import; repeatable."),
 ]
 
 
@@ -100,22 +106,24 @@ def serve(
     model: Model,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8000,
+    module: Modules = None,
 ) -> None:
-    """Answer requests over HTTP, without TensorFlow."""
+    """Answer requests over HTTP; without TensorFlow, unless a step is free Python."""
     from headrace.deploy.server import serve as run_server
 
-    run_server(model, host=host, port=port)
+    run_server(_runtime(model, module), host=host, port=port)
 
 
 @app.command()
 def score(
     model: Model,
     batch: Annotated[int, typer.Option(help="Rows that are answered together.")] = 1024,
+    module: Modules = None,
 ) -> None:
     """Answer rows from standard input, one JSON object a line, on standard output."""
     from headrace.deploy.stream import score as run_stream
 
-    run_stream(model, sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+    run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
 
 
 @app.command()
@@ -188,6 +196,20 @@ def _kinds(given: list[str] | None) -> dict[str, str]:
         if not (name and sign and kind):
             raise typer.BadParameter("write a kind as column=kind, for example zip=category")
     return {name: kind for name, _, kind in pairs}
+
+
+def _runtime(model: Path, modules: list[str] | None) -> Runtime:
+    """Open a release for answering; steps in free Python come from the modules that are named."""
+    from headrace.deploy.runtime import Runtime
+
+    if not modules:
+        return Runtime(model)
+    from headrace.deploy.python_runtime import runtime_for
+
+    sys.path.insert(0, str(Path.cwd()))
+    for module in modules:
+        import_module(module)
+    return runtime_for(model)
 
 
 def _show(results: dict[str, Result], report: Path | None) -> None:

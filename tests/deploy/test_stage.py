@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import numpy as np
 import polars as pl
 import pytest
 
 import headrace as hr
+from headrace.deploy.python_runtime import runtime_for
+from headrace.deploy.server import create_app
 from headrace.plan.plan import Node
 
 if TYPE_CHECKING:
@@ -130,8 +134,19 @@ def test_a_free_python_step_is_released_without_a_graph(
     assert "free Python" in result.summary()
     again = hr.load(tmp_path)
     assert again.predict(table.select("hours")).equals(pipe.predict(table.select("hours")))
-    with pytest.raises(hr.ReleaseError, match="Python"):
+    with pytest.raises(hr.ReleaseError, match="free Python.*--module"):
         hr.Runtime(tmp_path)
+    runtime = runtime_for(tmp_path)
+    rows = table.select("hours").head(20)
+    assert list(runtime.predict(rows.to_dicts())) == pipe.predict(rows).to_list()
+    answer = asyncio.run(_post(create_app(runtime), {"rows": rows.to_dicts()}))
+    assert answer["predictions"] == pipe.predict(rows).to_list()
+
+
+async def _post(app: Any, body: Any) -> Any:
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return (await client.post("/predict", json=body)).json()
 
 
 def test_a_loaded_pipeline_can_be_deployed_again(trained: hr.Pipeline, tmp_path: Path) -> None:

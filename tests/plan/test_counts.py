@@ -67,16 +67,3 @@ def test_fold_numbers_are_taken_modulo() -> None:
     frame = pl.DataFrame({"w": ["a", "a"], FOLD: [7, 11], TARGET: [1.0, 3.0]})
     found = learn(frame, "w", TargetMeans(2))
     assert np.array_equal(found.counts, [[0, 2]])
-
-
-def test_rows_of_a_whole_table_are_not_looked_up_again() -> None:
-    counts = learn(words("b", "", "c", "b", "a"), "w", ValueCounts(cap=2))
-    assert counts.values == ("b", "a")
-    made = counts.of_rows(np.array([10, 20]), missing=0, beyond=-1)
-    assert made.tolist() == [10, 0, -1, 10, 20]
-    chunks = learn([words("b"), words("")], "w", ValueCounts())
-    assert chunks.of_rows(np.array([10]), missing=0, beyond=-1) is None
-    for frame in (words(), words("")):
-        empty = learn(frame, "w", ValueCounts())
-        none = empty.of_rows(np.zeros(0, np.int32), missing=7, beyond=8)
-        assert none.tolist() == [7] * frame.height

@@ -71,7 +71,8 @@ class Runtime:
         if "model.onnx" not in self.release:
             raise ReleaseError(
                 f"the release {self.version} has no ONNX graph: it was saved but not deployed, or "
-                "one of its steps is free Python. Use hr.load(path).predict(rows)"
+                "one of its steps is free Python. Use hr.load(path).predict(rows), or "
+                "headrace serve --module with the module that defines the step"
             )
         self.schema = Schema.from_dict(self.release.document("schema.json"))
         self.target = (

@@ -149,7 +149,7 @@ def create_app(
 
 
 def serve(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | Runtime,
     host: str = "127.0.0.1",
     port: int = 8000,
     *,
@@ -160,7 +160,7 @@ def serve(
     """Serve a release until it is interrupted; requests under way are finished first.
 
     Args:
-        path: A release folder or a registry.
+        path: A release folder, a registry, or a `Runtime`.
         host: The address to listen on; "0.0.0.0" lets other machines in.
         port: The port; 0 for any that is free.
         name: For a registry: the alias or version that answers.

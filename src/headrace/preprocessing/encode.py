@@ -20,6 +20,8 @@ from headrace.preprocessing.wording import counted, paired
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from headrace.plan.plan import Columns
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
@@ -80,12 +82,13 @@ class Encode(Transformer):
 
     def nodes(self, columns: Sequence[ColumnInfo], learnt: Sequence[Any]) -> list[Node]:
         """Answer the table of codes."""
-        codes = [
-            (*range(_KNOWN, _KNOWN + known), *(2,) * (len(counts.values) - known))
-            for counts, known in ((counts, self._known(counts)) for counts in learnt[0])
-        ]
-        table = Lookup(tuple(counts.values for counts in learnt[0]), tuple(codes))
+        codes = tuple(tuple(self._codes(counts).tolist()) for counts in learnt[0])
+        table = Lookup(tuple(counts.values for counts in learnt[0]), codes)
         return [Node.of(table, [info.name for info in columns])]
+
+    def _codes(self, counts: Counts) -> NDArray[np.int32]:
+        places = np.arange(len(counts.values), dtype=np.int32)
+        return np.where(places < self._known(counts), places + np.int32(_KNOWN), np.int32(2))
 
     def _known(self, counts: Counts) -> int:
         frequent = int((counts.counts >= self.min_count).sum())
