@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from headrace.errors import DataError, SettingError
@@ -61,6 +61,7 @@ def test_categorical_and_enum_labels_are_text() -> None:
 
 
 @given(LABELS.filter(lambda labels: len(set(labels)) > 1))
+@example(["", "", "\x00"])
 def test_labels_come_back_in_their_own_type(labels: list[Any]) -> None:
     values = pl.Series("y", labels)
     spec = TargetSpec.infer(values, task="multiclass")

@@ -125,11 +125,12 @@ class TargetSpec:
     @cached_property
     def labels(self) -> NDArray[Any]:
         """The classes as an array, (classes,), in the narrowest type that holds them."""
-        if len({type(label) for label in self.classes}) > 1:
-            mixed = np.empty(len(self.classes), dtype=object)
-            mixed[:] = self.classes
-            return mixed
-        return np.asarray(self.classes)
+        array = np.asarray(self.classes)
+        # Mixed types would become text, and NumPy's text loses zero characters at its end.
+        if len({type(label) for label in self.classes}) > 1 or array.tolist() != [*self.classes]:
+            array = np.empty(len(self.classes), dtype=object)
+            array[:] = self.classes
+        return array
 
     def encode(self, values: pl.Series) -> NDArray[Any]:
         """Answer the values as a network is trained on them.
