@@ -19,8 +19,8 @@ import numpy as np
 
 from headrace.evaluate import compare, evaluate
 from headrace.evaluate.intervals import resample
-from headrace.evaluate.measure import measures
 from headrace.evaluate.scores import to_scores
+from headrace.metrics.measure import measures
 from headrace.model.target import TargetSpec
 
 if TYPE_CHECKING:

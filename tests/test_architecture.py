@@ -30,7 +30,7 @@ STOREYS = (
     {"errors", "result", "progress", "samples", "stage"},
     {"data"},
     {"plan"},
-    {"preprocessing", "clustering", "model"},
+    {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
     {"pipeline", "run"},
 )

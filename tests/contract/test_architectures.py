@@ -14,10 +14,10 @@ import tensorflow as tf
 
 from headrace.errors import SettingError
 from headrace.model.architectures import architecture, architecture_names, register
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.fitted import FittedNetwork
 from headrace.model.network import Network
 from headrace.model.target import TargetSpec
+from headrace.plan.features import Features, FeatureSpec
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # tf2onnx uses names that NumPy is about to drop

@@ -8,8 +8,8 @@ import pytest
 from headrace.errors import SettingError
 from headrace.evaluate.baseline import baselines, gradient_boosting
 from headrace.evaluate.evaluation import evaluate
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.target import TargetSpec
+from headrace.plan.features import Features, FeatureSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

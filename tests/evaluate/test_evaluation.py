@@ -5,7 +5,7 @@ import pytest
 
 from headrace.errors import DataError, SettingError
 from headrace.evaluate.evaluation import evaluate
-from headrace.evaluate.measure import Measure, measures
+from headrace.metrics.measure import Measure, measures
 from headrace.model.target import TargetSpec
 
 RANDOM = np.random.default_rng(0)

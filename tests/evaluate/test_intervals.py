@@ -14,7 +14,7 @@ from headrace.evaluate.intervals import (
     drawn_weights,
     resample,
 )
-from headrace.evaluate.measure import Kernel, find
+from headrace.metrics.measure import Kernel, find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

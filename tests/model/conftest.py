@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.target import TargetSpec, Task
+from headrace.plan.features import Features, FeatureSpec
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,10 +10,10 @@ import pytest
 
 from headrace.errors import ReleaseError, SettingError
 from headrace.model.custom import from_bytes, from_function, from_layers, from_model, to_bytes
-from headrace.model.features import FeatureSpec
 from headrace.model.fitted import FittedNetwork
 from headrace.model.network import Network
 from headrace.model.target import TargetSpec
+from headrace.plan.features import FeatureSpec
 
 FEATURES = FeatureSpec(("a", "b"), ("c",), (3,))
 BINARY = TargetSpec("y", "binary", classes=(0, 1))

@@ -10,9 +10,9 @@ import pytest
 from sklearn.base import clone
 
 from headrace.errors import DataError, SettingError
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.network import Network
 from headrace.model.target import TargetSpec
+from headrace.plan.features import Features, FeatureSpec
 
 XOR = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=np.float32)
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from headrace.errors import DataError, SettingError
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.rows import Rows, check_rows, class_weights, sample_ratios
 from headrace.model.target import TargetSpec
+from headrace.plan.features import Features, FeatureSpec
 
 SPEC = FeatureSpec(("age", "wage"), ("town",), (3,))
 TARGET = TargetSpec("y", "binary", classes=("no", "yes"))

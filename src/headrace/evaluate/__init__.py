@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from headrace.evaluate.comparison import Comparison, compare
     from headrace.evaluate.evaluation import evaluate
     from headrace.evaluate.importance import Importance, permutation_importance
-    from headrace.evaluate.measure import Measure, register
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
     from headrace.evaluate.stability import Stability
+    from headrace.metrics.measure import Measure, register
 
 __all__ = [
     "ClusterEvaluation",
@@ -32,23 +32,23 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ClusterEvaluation": "result",
-    "Comparison": "comparison",
-    "Evaluation": "result",
-    "Importance": "importance",
-    "Measure": "measure",
-    "Metric": "result",
-    "Stability": "stability",
-    "baselines": "baseline",
-    "compare": "comparison",
-    "evaluate": "evaluation",
-    "evaluate_clusters": "clusters",
-    "permutation_importance": "importance",
-    "register": "measure",
+    "ClusterEvaluation": "headrace.evaluate.result",
+    "Comparison": "headrace.evaluate.comparison",
+    "Evaluation": "headrace.evaluate.result",
+    "Importance": "headrace.evaluate.importance",
+    "Measure": "headrace.metrics.measure",
+    "Metric": "headrace.evaluate.result",
+    "Stability": "headrace.evaluate.stability",
+    "baselines": "headrace.evaluate.baseline",
+    "compare": "headrace.evaluate.comparison",
+    "evaluate": "headrace.evaluate.evaluation",
+    "evaluate_clusters": "headrace.evaluate.clusters",
+    "permutation_importance": "headrace.evaluate.importance",
+    "register": "headrace.metrics.measure",
 }
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import Features, FeatureSpec
 
 __all__ = ["BASELINES", "baselines", "dummy", "gradient_boosting"]
 
@@ -54,7 +54,7 @@ def baselines(
         SettingError: A name is unknown.
 
     Example:
-        >>> from headrace.model.features import Features, FeatureSpec
+        >>> from headrace.plan.features import Features, FeatureSpec
         >>> from headrace.model.target import TargetSpec
         >>> rows = Features(np.zeros((4, 1)), np.zeros((4, 0)))
         >>> target = TargetSpec("bought", "binary", classes=("no", "yes"))

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from headrace.errors import SettingError
 from headrace.evaluate.intervals import Interval, check_confidence, resample
-from headrace.evaluate.measure import PRIMARY, Measure, find
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure
+from headrace.metrics.measure import PRIMARY, Measure, find
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,9 +10,9 @@ import numpy as np
 from headrace.errors import SettingError
 from headrace.evaluate.comparison import judge
 from headrace.evaluate.intervals import check_confidence, resample
-from headrace.evaluate.measure import PRIMARY, Measure, find, measures
 from headrace.evaluate.result import Evaluation, Metric
 from headrace.evaluate.scores import check_scores, to_scores
+from headrace.metrics.measure import PRIMARY, Measure, find, measures
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -9,9 +9,9 @@ import numpy as np
 
 from headrace.errors import SettingError, nearest
 from headrace.evaluate.intervals import Resampled, check_confidence, resample
-from headrace.evaluate.measure import PRIMARY, Measure, find
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure, text_table
+from headrace.metrics.measure import PRIMARY, Measure, find
 from headrace.progress import bar
 
 if TYPE_CHECKING:

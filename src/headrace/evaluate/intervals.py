@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from headrace.errors import SettingError
-from headrace.evaluate.proportions import wilson
+from headrace.metrics.proportions import wilson
 from headrace.progress import bar
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.evaluate.measure import Kernel
+    from headrace.metrics.measure import Kernel
     from headrace.progress import Bar
 
 __all__ = ["Interval", "Resampled", "check_confidence", "drawn_weights", "resample"]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError
-from headrace.evaluate.measure import Measure, find, measures
-from headrace.evaluate.metrics import predicted_class
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure, text_table
+from headrace.metrics.formulas import predicted_class
+from headrace.metrics.measure import Measure, find, measures
 from headrace.progress import bar
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from headrace.evaluate.scores import to_scores
 from headrace.evaluate.stability import Stability, stability
 from headrace.progress import bar
 from headrace.stage import Context, Stage
-from headrace.train.labels import LABEL, label_series, present
+from headrace.train.labels import LABEL, label_series
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from headrace.evaluate.measure import Measure
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
+    from headrace.metrics.measure import Measure
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
 
@@ -223,7 +223,7 @@ def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None)
         raise DataError([Problem("the table is empty: it has columns but no rows")])
     values = label_series(raw, spec.name) if labels is None else labels
     canonical = conform(raw.lazy(), fitted.schema, ignore=fitted.beside).collect()
-    known = canonical.with_columns(values.alias(LABEL)).filter(present(values))
+    known = canonical.with_columns(values.alias(LABEL)).filter(values.is_not_null())
     if not known.height:
         raise DataError([Problem("no row has a label", column=spec.name)])
     left = raw.height - known.height

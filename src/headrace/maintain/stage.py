@@ -13,10 +13,10 @@ from headrace.deploy.stage import Deploy
 from headrace.errors import NotTrainedError, SettingError
 from headrace.evaluate.comparison import compare
 from headrace.evaluate.evaluation import evaluate
-from headrace.evaluate.measure import PRIMARY
 from headrace.evaluate.scores import to_scores
 from headrace.maintain.loop import tick
 from headrace.maintain.score import Score
+from headrace.metrics.measure import PRIMARY
 from headrace.model.network import Network
 from headrace.stage import Context, Stage
 from headrace.train.labels import label_series, labels_given

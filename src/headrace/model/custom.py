@@ -12,8 +12,8 @@ from headrace.model.backend import keras
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from headrace.model.features import FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import FeatureSpec
 
 __all__ = ["from_bytes", "from_function", "from_layers", "from_model", "to_bytes"]
 

@@ -11,9 +11,9 @@ from headrace.errors import ReleaseError
 from headrace.model.architectures import architecture
 from headrace.model.backend import tensorflow
 from headrace.model.custom import from_bytes, to_bytes
-from headrace.model.features import Features, FeatureSpec
 from headrace.model.loop import Training
 from headrace.model.target import TargetSpec
+from headrace.plan.features import Features, FeatureSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

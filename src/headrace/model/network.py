@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.model.choices import Loss
-    from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec, Task
+    from headrace.plan.features import Features, FeatureSpec
 
 __all__ = ["FittedNetwork", "Network"]
 

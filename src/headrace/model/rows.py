@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import Features, FeatureSpec
 
 __all__ = ["Rows", "check_rows", "class_weights", "sample_ratios"]
 

@@ -12,7 +12,7 @@ from headrace.errors import DataError, Problem, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LABEL", "label_series", "labels_given", "present", "require_column"]
+__all__ = ["LABEL", "label_series", "labels_given", "require_column"]
 
 LABEL = "__headrace_label__"
 """Column of the training rows with the target as it came."""
@@ -54,11 +54,6 @@ def labels_given(labels: object, rows: int, name: str) -> pl.Series:
             [Problem(f"{rows} rows came with {len(values)} labels; each row needs one", name)]
         )
     return label_series(values.alias(name).to_frame(), name)
-
-
-def present(labels: pl.Series) -> pl.Series:
-    """Answer for each row whether it has a label."""
-    return labels.is_not_null()
 
 
 def _listed(labels: object) -> list[object]:

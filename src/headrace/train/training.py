@@ -29,7 +29,7 @@ from headrace.preprocessing.transform import Select
 from headrace.preprocessing.transformer import RowStep
 from headrace.progress import bar
 from headrace.train.fitted import Fitted, Kept
-from headrace.train.labels import LABEL, label_series, present, require_column
+from headrace.train.labels import LABEL, label_series, require_column
 from headrace.train.result import TrainResult
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def _read(
     notes: list[str] = []
     if target is not None:
         labels = label_series(raw, target)
-        canonical = canonical.with_columns(labels.alias(LABEL)).filter(present(labels))
+        canonical = canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
         notes += _left_out(raw.height - canonical.height, raw.height, target)
     if weight is not None:
         canonical = canonical.with_columns(
@@ -356,7 +356,7 @@ def _hold_out(
     own = read(validation).collect()
     labels = label_series(own, spec.name)
     canonical = conform(own.lazy(), rows.schema, ignore=(spec.name,)).collect()
-    return frame, canonical.with_columns(labels.alias(LABEL)).filter(present(labels))
+    return frame, canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
 
 
 def _stratifies(frame: pl.DataFrame, spec: TargetSpec) -> bool:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from headrace.model.features import Features
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import Features
 
 __all__ = ["Architecture", "Build", "Start", "architecture", "architecture_names", "register"]
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.model.features import Features, FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import Features, FeatureSpec
 
 __all__ = ["EMBEDDINGS", "Entrance", "enter", "fix_edges", "output_activation"]
 

@@ -10,8 +10,8 @@ from headrace.model.architectures import Architecture
 from headrace.model.architectures.ends import enter, fix_edges, output_activation
 
 if TYPE_CHECKING:
-    from headrace.model.features import FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import FeatureSpec
 
 __all__ = ["ARCHITECTURE", "build"]
 

@@ -19,8 +19,8 @@ from headrace.model.layers import FastDropout, MemberDense, MemberMean, MemberSc
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from headrace.model.features import FeatureSpec
     from headrace.model.target import TargetSpec
+    from headrace.plan.features import FeatureSpec
 
 __all__ = ["ARCHITECTURE", "Ensemble", "build"]
 

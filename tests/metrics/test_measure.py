@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import SettingError
-from headrace.evaluate.measure import PRIMARY, Measure, find, measures, register, unregister
+from headrace.metrics.measure import PRIMARY, Measure, find, measures, register, unregister
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

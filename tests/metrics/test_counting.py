@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headrace.evaluate.counting import ratio, sum_by_class, weighted_mean
+from headrace.metrics.counting import ratio, sum_by_class, weighted_mean
 
 
 @given(st.data())

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.evaluate.counting import ratio
+from headrace.metrics.counting import ratio
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from headrace.evaluate.measure import Kernel
+    from headrace.metrics.measure import Kernel
 
 __all__ = ["area_under_roc", "average_precision"]
 

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.evaluate.counting import ratio, sum_by_class, weighted_mean
-from headrace.evaluate.measure import Measure
-from headrace.evaluate.proportions import mean_of_shares, wilson
-from headrace.evaluate.ranking import area_under_roc, average_precision
+from headrace.metrics.counting import ratio, sum_by_class, weighted_mean
+from headrace.metrics.measure import Measure
+from headrace.metrics.proportions import mean_of_shares, wilson
+from headrace.metrics.ranking import area_under_roc, average_precision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from headrace.evaluate.measure import Formula, Kernel, Prepare
+    from headrace.metrics.measure import Formula, Kernel, Prepare
     from headrace.model.target import Task
 
 __all__ = ["BUILT_IN", "predicted_class"]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest
 
-from headrace.evaluate.proportions import mean_of_shares, wilson
+from headrace.metrics.proportions import mean_of_shares, wilson
 
 
 @given(st.integers(1, 300), st.data())

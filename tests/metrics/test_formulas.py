@@ -11,8 +11,8 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
-from headrace.evaluate.measure import find
-from headrace.evaluate.metrics import predicted_class
+from headrace.metrics.formulas import predicted_class
+from headrace.metrics.measure import find
 
 if TYPE_CHECKING:
     from headrace.model.target import Task

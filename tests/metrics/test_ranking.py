@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from headrace.evaluate.ranking import area_under_roc, average_precision
+from headrace.metrics.ranking import area_under_roc, average_precision
 
 
 @given(st.data())

@@ -154,7 +154,7 @@ class Measure:
 @cache
 def _registry() -> dict[str, Measure]:
     # Looked up on first use, because the built-in measures are themselves made of this class.
-    from headrace.evaluate.metrics import BUILT_IN
+    from headrace.metrics.formulas import BUILT_IN
 
     return {measure.name: measure for measure in BUILT_IN}
 

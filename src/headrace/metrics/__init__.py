@@ -1,0 +1,1 @@
+"""Metrics: what training watches, evaluation reports and tuning compares."""
