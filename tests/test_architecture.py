@@ -27,12 +27,12 @@ HEAVY = {
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
-    {"errors", "result", "progress", "samples", "stage"},
+    {"errors", "duration", "result", "progress", "samples", "stage"},
     {"data"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline", "run"},
+    {"pipeline", "run", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # "" is the package itself: its names are lazy.

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from headrace.errors import ParityError as ParityError
     from headrace.errors import ReleaseError as ReleaseError
     from headrace.errors import SettingError as SettingError
+    from headrace.estimators.clusterer import Clusterer as Clusterer
+    from headrace.estimators.supervised import Classifier as Classifier
+    from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.maintain.policy import Policy as Policy
     from headrace.maintain.stage import Maintain as Maintain
@@ -105,6 +108,10 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    # scikit-learn's door
+    "Classifier": "headrace.estimators.supervised",
+    "Regressor": "headrace.estimators.supervised",
+    "Clusterer": "headrace.estimators.clusterer",
     # stages
     "Stage": "headrace.stage",
     "Context": "headrace.stage",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.plan.plan import Plan
     from headrace.run import RunResult
     from headrace.train.fitted import Fitted
+    from headrace.train.learning_rate import LearningRateSearch
     from headrace.train.result import TrainResult
     from headrace.train.training import Validation
     from headrace.tune.result import TuneResult
@@ -153,6 +154,31 @@ class Pipeline:
             raise NotTrainedError("training gave no result")
         return fitted.result
 
+    def find_learning_rate(
+        self, data: object, *, weight: str | None = None, **settings: Any
+    ) -> LearningRateSearch:
+        """Search for a learning rate of the network; nothing that was learnt changes.
+
+        Args:
+            data: The rows, with the target.
+            weight: A column with the weight of each row in the loss.
+            settings: See `headrace.train.learning_rate.find_learning_rate`: `low`, `high`, `points`.
+
+        Returns:
+            The loss at each rate, and a suggestion for `hr.Network(learning_rate=...)`.
+        """
+        from headrace.train.learning_rate import find_learning_rate
+
+        return find_learning_rate(
+            data,
+            self.steps,
+            target=self.target,
+            kinds=self.kinds,
+            weight=weight,
+            seed=self.seed,
+            **settings,
+        )
+
     def predict(self, data: object) -> Any:
         """Answer a label, a value or a cluster number for each row.
 
@@ -179,6 +205,21 @@ class Pipeline:
                 f"the target {spec.name!r} is a number and has no class probabilities; use predict"
             )
         return spec.probabilities(fitted.output(fitted.conform(data)))
+
+    def predict_distribution(self, data: object) -> pl.DataFrame:
+        """Answer the distribution of the target for each row.
+
+        Returns:
+            One row for each row: the probability of each class under its label; "q0.05", … for
+            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts.
+
+        Raises:
+            SettingError: If the network predicts values alone.
+        """
+        import polars as pl
+
+        fitted = self.fitted
+        return pl.DataFrame(fitted.distribution(fitted.conform(data)))
 
     def transform(self, data: object) -> pl.DataFrame:
         """Send rows through the steps before the model.

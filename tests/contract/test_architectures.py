@@ -34,6 +34,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": [5, 4], "bins": 4},
     "tabm": {"members": 3, "hidden": [5], "bins": 4},
     "linear": {"bins": 4},
+    "realmlp": {"members": 2, "hidden": [5, 4], "frequencies": 3, "clamp": True},
 }
 
 

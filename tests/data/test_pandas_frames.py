@@ -61,7 +61,12 @@ def test_every_dtype(series: pd.Series[Any], expected: list[Any], dtype: Any) ->
 def test_categories_stay_categories_of_text(categories: list[Any], expected: list[Any]) -> None:
     column = from_pandas(pd.DataFrame({"x": pd.Categorical(categories)}))["x"]
     assert column.cast(pl.String).to_list() == expected
-    assert column.dtype == (pl.Enum if any(expected) else pl.String)
+    assert column.dtype == (pl.Categorical if any(expected) else pl.String)
+
+
+def test_ordered_categories_keep_their_order() -> None:
+    values = pd.Categorical(["mid", "low"], ["low", "mid", "high"], ordered=True)
+    assert from_pandas(pd.DataFrame({"x": values}))["x"].dtype == pl.Enum(["low", "mid", "high"])
 
 
 def test_categories_that_share_their_text_are_merged() -> None:

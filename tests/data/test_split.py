@@ -100,13 +100,34 @@ def test_strata_keep_their_shares(values: list[Any], share: float, seed: int) ->
         return
     train, validation = split(frame, stratify="y", share=share, seed=seed)
     assert train.height + validation.height == len(values)
+    divided = sum(count > 1 for count in counts.values())
+    wanted = min(max(round(len(values) * share), 1), len(values) - 1)
+    if divided > wanted:
+        assert validation.height == wanted
     for value, count in counts.items():
         held = validation["y"].to_list().count(value)
         if count == 1:
             assert held == 0
         else:
-            assert 1 <= held <= count - 1
+            assert held <= count - 1
             assert abs(held - count * share) <= 1
+            assert held or divided > wanted
+
+
+def test_more_strata_than_rows_to_hold_out_keep_the_share() -> None:
+    pairs = pl.DataFrame({"y": [str(i // 2) for i in range(200)]})
+    train, validation = split(pairs, stratify="y", share=0.2)
+    assert validation.height == 40
+    assert validation["y"].n_unique() == 40
+    assert train["y"].n_unique() == 100
+
+
+@pytest.mark.parametrize("rows", [2, 3, 10, 15, 25, 50])
+def test_few_different_numbers_are_stratified(rows: int) -> None:
+    frame = pl.DataFrame({"y": np.random.default_rng(rows).normal(size=rows)})
+    train, validation = split(frame, stratify="y", share=0.2)
+    assert validation.height == max(1, round(rows * 0.2))
+    assert train.height == rows - validation.height
 
 
 def test_numbers_are_stratified_by_tenths() -> None:
@@ -146,7 +167,7 @@ def test_given_rows_validate() -> None:
             r"dtype List\(Int64\) has no order in time. Give a column of dates",
         ),
         (
-            [1, 2, 3],
+            ["a", "b", "c"],
             {"stratify": "x"},
             "column 'x': 3 different values in 3 rows: none is there twice",
         ),

@@ -10,12 +10,19 @@ import pytest
 
 from headrace.model.layers import (
     CategoryEmbedding,
+    Clamp,
     FastDropout,
+    FlatCosineDropout,
+    FrontScale,
     MemberDense,
     MemberMean,
     MemberScale,
+    NTKDense,
     OneHot,
+    ParametricActivation,
+    Periodic,
     PiecewiseLinear,
+    SmoothClip,
 )
 
 RANDOM = np.random.default_rng(0)
@@ -36,6 +43,14 @@ LAYERS = [
     (MemberScale(3, chunks=[2, 1]), RANDOM.normal(size=(4, 3)).astype(np.float32)),
     (MemberDense(2, "relu"), RANDOM.normal(size=(4, 3, 5)).astype(np.float32)),
     (MemberMean(), RANDOM.normal(size=(4, 3, 2)).astype(np.float32)),
+    (CategoryEmbedding([6], width=4, columns=[1], stddev=1), CODES),
+    (FlatCosineDropout(0.5), np.ones((4, 3), dtype=np.float32)),
+    (FrontScale(2), RANDOM.normal(size=(4, 3)).astype(np.float32)),
+    (NTKDense(2, "sigmoid"), RANDOM.normal(size=(4, 3, 5)).astype(np.float32)),
+    (ParametricActivation("selu"), RANDOM.normal(size=(4, 3, 5)).astype(np.float32)),
+    (Periodic(3, width=3), RANDOM.normal(size=(4, 2)).astype(np.float32)),
+    (SmoothClip(), RANDOM.normal(size=(4, 2)).astype(np.float32)),
+    (Clamp(), RANDOM.normal(size=(4, 2)).astype(np.float32)),
 ]
 
 
@@ -138,3 +153,112 @@ def test_dropout_drops_the_stated_share_and_keeps_the_mean() -> None:
     assert np.corrcoef(outputs[:, :-1].ravel(), outputs[:, 1:].ravel())[0, 1] < 0.03
     assert not np.array_equal(outputs, numpy(layer(x, training=True)))
     assert np.array_equal(numpy(layer(x)), x)
+
+
+def test_flat_cosine_dropout_ends_with_the_training() -> None:
+    keras.utils.set_random_seed(0)
+    layer = FlatCosineDropout(0.5)
+    x = np.ones((300, 100), dtype=np.float32)
+    layer.set_steps(8)
+    shares = [(numpy(layer(x, training=True)) == 0).mean() for _ in range(9)]
+    falling = [0.5 * 0.5 * (1 + np.cos(np.pi * (t / 8 - 0.5) / 0.5)) for t in range(4, 9)]
+    assert np.allclose(shares, [0.5] * 4 + falling, atol=0.01)
+    assert shares[8] == 0
+    outputs = numpy(layer(x, training=True))
+    assert np.array_equal(outputs, x)
+    layer.set_steps(0)  # a training without an end
+    for _ in range(3):
+        outputs = numpy(layer(x, training=True))
+        assert (outputs == 0).mean() == pytest.approx(0.5, abs=0.01)
+        assert outputs.mean() == pytest.approx(1, abs=0.02)
+    assert np.array_equal(numpy(layer(x)), x)
+
+
+def test_front_scale_and_ntk_dense_are_their_formulas() -> None:
+    x = RANDOM.normal(size=(6, 3)).astype(np.float32)
+    front = FrontScale(2)
+    assert np.array_equal(numpy(front(x)), np.stack([x, x], axis=1))
+    front.scale.assign(RANDOM.normal(size=(2, 3)))
+    scaled = numpy(front(x))
+    assert np.allclose(scaled, x[:, None] * numpy(front.scale))
+    dense = NTKDense(4)
+    dense(scaled)
+    dense.bias.assign(RANDOM.normal(size=(2, 4)))
+    outputs, w, b = numpy(dense(scaled)), numpy(dense.kernel), numpy(dense.bias)
+    for member in range(2):
+        expected = scaled[:, member] @ w[member] / np.sqrt(3) + b[member]
+        assert np.allclose(outputs[:, member], expected, atol=1e-5)
+
+
+def test_ntk_dense_starts_with_unit_spread_and_its_zeros_amidst_the_rows() -> None:
+    x = RANDOM.normal(3, 5, size=(500, 2, 4)).astype(np.float32)
+    x[:, 1, 0] = 7  # a constant input
+    layer = NTKDense(50)
+    layer(x)
+    layer.start(x, np.random.default_rng(1))
+    outputs = numpy(layer(x))
+    assert np.allclose(outputs.std(axis=0), 1, atol=1e-4)
+    assert (outputs.min(axis=0) < 0).all()
+    assert (outputs.max(axis=0) > 0).all()
+    kernel, bias = numpy(layer.kernel), numpy(layer.bias)
+    layer.start(x, np.random.default_rng(1))
+    assert np.array_equal(numpy(layer.kernel), kernel)
+    assert np.array_equal(numpy(layer.bias), bias)
+    layer.start(np.ones((9, 2, 4)), np.random.default_rng(1))
+    assert np.abs(numpy(layer.kernel)).max() < 6  # nothing is divided by a spread of 0
+
+
+@pytest.mark.parametrize(
+    ("name", "function"),
+    [
+        ("relu", lambda x: np.maximum(x, 0)),
+        ("mish", lambda x: x * np.tanh(np.log1p(np.exp(x)))),
+        ("selu", lambda x: 1.05070098 * np.where(x > 0, x, 1.67326324 * np.expm1(x))),
+    ],
+)
+def test_parametric_activation_is_its_formula(name: str, function: Any) -> None:
+    x = np.linspace(-30, 30, 60, dtype=np.float32).reshape(12, 5)
+    layer = ParametricActivation(name)
+    wide = x.astype(np.float64)
+    assert np.allclose(numpy(layer(x)), function(wide), atol=1e-5)
+    alpha = RANDOM.normal(size=5)
+    layer.alpha.assign(alpha)
+    expected = wide + alpha * (function(wide) - wide)
+    assert np.allclose(numpy(layer(x)), expected, atol=1e-4)
+
+
+def test_mish_stays_finite_far_out() -> None:
+    x = keras.ops.convert_to_tensor(np.array([[-1e4, -100, 100, 1e4]], dtype=np.float32))
+    assert numpy(ParametricActivation("mish")(x)).tolist() == [[0, 0, 100, 1e4]]
+
+
+def test_periodic_is_its_formula() -> None:
+    x = RANDOM.normal(size=(5, 2)).astype(np.float32)
+    layer = Periodic(frequencies=4, width=3, sigma=0.5)
+    outputs = numpy(layer(x))
+    w, b = numpy(layer.frequency), numpy(layer.phase)
+    mix, bias = numpy(layer.mix), numpy(layer.bias)
+    waves = [np.cos(2 * np.pi * x[:, [f]] * w[f] + b[f]) @ mix[f] + bias[f] for f in range(2)]
+    assert np.allclose(outputs, np.concatenate([*waves, x], axis=1), atol=1e-5)
+    names = {weight.name for weight in layer.weights}
+    assert layer.learning_rate_factors == dict.fromkeys(names, 0.1)
+
+
+def test_smooth_clip_is_its_formula() -> None:
+    rows = np.array([[0, 5, 1], [1, 5, 1], [2, 5, 1], [3, 5, 1], [100, 5, 9]], dtype=np.float32)
+    layer = SmoothClip()
+    assert np.allclose(numpy(layer(rows)), rows / np.sqrt(1 + (rows / 3) ** 2), atol=1e-6)
+    layer.adapt(rows)
+    # Quartiles 1 and 3 around the median 2; a constant; equal quartiles, so half of the range 8.
+    z = np.stack([(rows[:, 0] - 2) / 2, np.zeros(5), (rows[:, 2] - 1) / 4], axis=1)
+    assert np.allclose(numpy(layer(rows)), z / np.sqrt(1 + (z / 3) ** 2), atol=1e-5)
+    assert np.abs(numpy(layer(1e9 * rows))).max() <= 3
+
+
+def test_clamp_keeps_answers_within_the_training_range_but_not_in_training() -> None:
+    layer = Clamp()
+    x = np.array([[-9.0], [0.5], [9.0]], dtype=np.float32)
+    assert np.array_equal(numpy(layer(x)), x)
+    layer.adapt(np.array([2.0, -1.0, 0.0]))
+    assert numpy(layer(x)).tolist() == [[-1], [0.5], [2]]
+    assert np.array_equal(numpy(layer(x, training=True)), x)

@@ -161,3 +161,68 @@ def test_the_runtime_reads_this_with_numpy_alone() -> None:
         [sys.executable, "-c", code], cwd=source, check=True, capture_output=True, text=True
     )
     assert not done.stdout.split()
+
+
+def test_a_spec_of_before_there_were_likelihoods_loads() -> None:
+    old = {"name": "y", "task": "binary", "classes": ["a", "b"], "mean": 0.0, "scale": 1.0}
+    spec = TargetSpec.from_dict(old)
+    assert spec == TargetSpec("y", "binary", classes=("a", "b"))
+    assert (spec.likelihood, spec.quantiles, spec.threshold) == ("bernoulli", (), 0.5)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        TargetSpec("y", "binary", classes=(0, 1), threshold=0.3),
+        TargetSpec("y", "multiclass", classes=(1, 2, 3), likelihood="ordinal"),
+        TargetSpec("y", "regression", likelihood="quantiles", quantiles=(0.1, 0.5), scale=3.0),
+        TargetSpec("y", "regression", likelihood="normal", mean=1.0),
+    ],
+)
+def test_specs_come_back_from_json(spec: TargetSpec) -> None:
+    assert TargetSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+
+
+def test_the_threshold_decides() -> None:
+    spec = TargetSpec("y", "binary", classes=("no", "yes"), threshold=0.3)
+    assert spec.decode(np.array([[0.3], [0.31]])).tolist() == ["no", "yes"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"task": "binary", "classes": (0, 1), "likelihood": "poisson"}, "can have the likelihood"),
+        ({"task": "regression", "likelihood": "quantiles"}, "needs them"),
+        ({"task": "regression", "quantiles": (0.5,)}, "belong to the likelihood 'quantiles'"),
+        ({"task": "binary", "classes": (0, 1), "threshold": 1.0}, "between 0 and 1, received 1.0"),
+    ],
+)
+def test_likelihoods_that_do_not_fit(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(SettingError, match=text):
+        TargetSpec("y", **settings)
+
+
+@pytest.mark.parametrize(
+    ("levels", "value"), [((0.1, 0.5, 0.9), 12), ((0.1, 0.9), 13), ((0.1, 0.2, 0.4, 0.9), 13)]
+)
+def test_the_prediction_is_the_median_or_the_middle(levels: tuple[float, ...], value: int) -> None:
+    spec = TargetSpec(
+        "y", "regression", mean=10.0, scale=2.0, likelihood="quantiles", quantiles=levels
+    )
+    output = np.array([[0.0, 1.0, 2.0, 3.0][: len(levels)]])
+    if len(levels) == 2:
+        output[0, 1] = 3.0
+    assert spec.decode(output).tolist() == [value]
+    answers = spec.answers(output)
+    assert tuple(answers) == spec.answer_names == ("prediction", "quantiles")
+    columns = spec.distribution(answers)
+    assert list(columns) == [f"q{level}" for level in levels]
+    assert columns["q0.1"].tolist() == [10]
+
+
+def test_distributions_by_name() -> None:
+    rate = TargetSpec("y", "regression", scale=4.0, likelihood="poisson")
+    assert rate.distribution(rate.answers(np.array([[0.5]])))["rate"].tolist() == [2]
+    point = TargetSpec("y", "regression")
+    with pytest.raises(SettingError, match=r"no distribution: train it with quantiles="):
+        point.distribution(point.answers(np.array([[0.5]])))

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 import headrace as hr
+from headrace.duration import seconds
 from headrace.preprocessing.space import Choice, Real
-from headrace.tune.stage import seconds
 
 if TYPE_CHECKING:
     from pathlib import Path

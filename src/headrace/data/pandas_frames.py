@@ -90,7 +90,7 @@ def _text(name: str, series: Any) -> pl.Series:
 
 
 def _categorical(name: str, series: Any) -> pl.Series:
-    """Keep categories as such: their text, as an Enum, so that they are not taken for numbers."""
+    """Keep categories as such: their text, so that they are not taken for numbers."""
     if not len(series.cat.categories):
         return pl.Series(name, [None] * len(series), dtype=pl.String)
     texts = column_of(name, list(series.cat.categories))
@@ -101,7 +101,10 @@ def _categorical(name: str, series: Any) -> pl.Series:
         texts = texts.to_frame().select(written.alias(name))[name]
     codes = pl.Series(name, series.cat.codes.to_numpy()).cast(pl.Int64)
     values = texts.gather(codes.to_frame().select(pl.when(pl.col(name) >= 0).then(name))[name])
-    return values.cast(pl.Enum(texts)) if texts.n_unique() == texts.len() else values
+    if texts.n_unique() < texts.len():
+        return values
+    # Only an Enum has an order, which pandas says is there or not.
+    return values.cast(pl.Enum(texts) if series.cat.ordered else pl.Categorical)
 
 
 _DTYPES: dict[str, Callable[[str, Any], pl.Series]] = {

@@ -174,7 +174,7 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
         schema: Its schema.
 
     Raises:
-        DataError: The table has no rows.
+        DataError: The table has no rows, or the schema no columns.
 
     Example:
         >>> import polars as pl
@@ -184,6 +184,9 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
         >>> column.missing, column.mean, column.edges, column.counts
         (1, 44.5, (39.0, 44.5, 50.0), (1, 1))
     """
+    if not schema.names:
+        text = "no column is left: each is constant, an id, free text, or dropped by a step"
+        raise DataError([Problem(text, hint="Give columns that vary, or other steps")])
     measured = [column for column in schema if column.type != "string"]
     sample = _sample(frame, measured)
     inner = {column.name: inner_edges(_present(sample, column)) for column in measured}

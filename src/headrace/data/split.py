@@ -70,8 +70,9 @@ def split(
 
     - At random, by default.
     - `stratify`: at random within each value of a column, so that the shares agree. A value with
-      one row stays in training; one with more is on both sides. Numbers with more than 20 different
-      values are taken by tenths. Missing counts as a value.
+      one row stays in training; one with more is on both sides, as long as the share has a row for
+      each of them. Numbers with more than 20 different values, or that hardly repeat, are taken by
+      tenths (of few rows by fewer parts). Missing counts as a value.
     - `group`: rows with the same value stay together; no value is on both sides. Groups are taken
       at random as long as they bring the validation share nearer.
     - `time`: the latest rows validate; rows of the same instant stay together.
@@ -152,26 +153,43 @@ def _at_random(rows: int, share: float, seed: int) -> NDArray[np.bool_]:
 
 
 def _stratified(values: pl.Series, share: float, seed: int) -> NDArray[np.bool_]:
-    codes = _strata(values)
-    counts = np.bincount(codes)
-    takes = np.clip(np.round(counts * share).astype(int), 1, np.maximum(counts - 1, 0))
-    takes = np.where(counts > 1, takes, 0)
+    codes = _strata(values, share)
+    random = np.random.default_rng(seed)
+    takes = _takes(np.bincount(codes), share, random)
     if not takes.any():
         hint = "Split at random, or by time or group"
-        text = f"{len(counts)} different values in {len(codes)} rows: none is there twice"
+        text = f"{len(codes)} different values in {len(codes)} rows: none is there twice"
         raise DataError([Problem(text, column=values.name, hint=hint)])
-    order = np.random.default_rng(seed).permutation(len(codes))
+    order = random.permutation(len(codes))
     ranks = _ranks(codes[order])
     chosen = np.zeros(len(codes), dtype=bool)
     chosen[order] = ranks < takes[codes[order]]
     return chosen
 
 
-def _strata(values: pl.Series) -> NDArray[np.intp]:
+def _takes(counts: NDArray[np.intp], share: float, random: np.random.Generator) -> NDArray[np.intp]:
+    """Answer how many rows of each stratum validate; at least one of each stays in training."""
+    divided = counts > 1
+    wanted = _wanted(int(counts.sum()), share)
+    if divided.sum() <= wanted:
+        takes = np.clip(np.round(counts * share), 1, np.maximum(counts - 1, 0))
+        return np.where(divided, takes, 0).astype(np.intp)
+    # One row of each would be more than the share: the largest remainders get one, ties by lot.
+    exact = np.where(divided, counts * share, 0.0)
+    takes = np.floor(exact)
+    free = np.where(takes < counts - 1, exact - takes, 0.0)
+    order = np.lexsort((random.random(len(counts)), -free))
+    takes[order[: max(0, wanted - int(takes.sum()))]] += 1
+    return takes.astype(np.intp)
+
+
+def _strata(values: pl.Series, share: float) -> NDArray[np.intp]:
     """Answer a code for each row; rows with one code are split together."""
-    if values.dtype.is_numeric() and values.n_unique() > _FEW:
+    different = values.n_unique()
+    if values.dtype.is_numeric() and (different > _FEW or 2 * different > values.len()):
         values = values.cast(pl.Float64).fill_nan(None)
-        cuts = [values.quantile(i / _BINS) for i in range(1, _BINS)]
+        bins = min(_BINS, _wanted(values.len(), share))
+        cuts = [values.quantile(i / bins) for i in range(1, bins)]
         inner = pl.Series(sorted({cut for cut in cuts if cut is not None}), dtype=pl.Float64)
         values = _when_present(values, inner.search_sorted(values.fill_null(0.0)))
     return _codes(values)

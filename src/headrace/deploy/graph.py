@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from headrace.deploy.export import graph_module
 from headrace.errors import SettingError
 from headrace.model.backend import tensorflow as load_tensorflow
@@ -15,11 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.data.rows import Blocks
+    from headrace.model.target import TargetSpec
     from headrace.train.fitted import Fitted
 
     Answer = Callable[[Mapping[str, tf.Tensor]], dict[str, tf.Tensor]]
 
-__all__ = ["answer_name", "block_tensors", "graph_columns", "graph_of"]
+__all__ = ["block_tensors", "compared", "graph_columns", "graph_of"]
 
 
 def graph_of(fitted: Fitted) -> Any:
@@ -27,8 +30,9 @@ def graph_of(fitted: Fitted) -> Any:
 
     The function takes the raw blocks that the schema has columns for. It answers a dict:
     `probabilities` (rows, classes) float32 for classes, `prediction` (rows,) float32 in the
-    target's own units for regression, `cluster` (rows,) int64 and `distances` (rows, clusters)
-    float64 for clusters.
+    target's own units for regression, with `deviation` (rows,) or `quantiles` (rows, quantiles)
+    beside it where the network answers them, `cluster` (rows,) int64 and `distances`
+    (rows, clusters) float64 for clusters.
 
     Raises:
         SettingError: If a free Python step is in the plan, or there is no model.
@@ -44,11 +48,17 @@ def graph_of(fitted: Fitted) -> Any:
     return graph_module(fitted.schema, _network_answer(fitted), tracked=[fitted.network.model])
 
 
-def answer_name(fitted: Fitted) -> str:
-    """Answer which output of the graph is compared between paths."""
-    if fitted.target is None:
-        return "distances"
-    return "prediction" if fitted.target.task == "regression" else "probabilities"
+def compared(fitted: Fitted, answers: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Answer what is compared between paths, (rows, columns): every output but cluster numbers.
+
+    Values in the units of a target are divided by its scale, so that one tolerance suits all.
+    Rates, which are powers, are compared by `log(1 + rate)`: large ones by their ratio.
+    """
+    spec = fitted.target
+    names, scale = (spec.answer_names, spec.scale) if spec else (("distances",), 1.0)
+    parts = [np.asarray(answers[name], dtype=np.float64) / scale for name in names]
+    columns = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
+    return np.log1p(columns) if spec and spec.likelihood == "poisson" else columns
 
 
 def graph_columns(fitted: Fitted, blocks: Blocks) -> dict[str, NDArray[Any]]:
@@ -83,13 +93,26 @@ def _network_answer(fitted: Fitted) -> Answer:
     def answer(blocks: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         output = network.tensorflow(plan.tensorflow(blocks))
         if spec.task == "regression":
-            value = tensorflow.cast(output[:, 0], tensorflow.float64) * spec.scale + spec.mean
-            return {"prediction": tensorflow.cast(value, tensorflow.float32)}
+            return _values(spec, output)
         if spec.task == "binary":
             output = tensorflow.concat([1.0 - output, output], axis=1)
         return {"probabilities": output}
 
     return answer
+
+
+def _values(spec: TargetSpec, output: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Answer predicted values and what goes with them, in the units of the target."""
+    tensorflow = load_tensorflow()
+    numbers = tensorflow.cast(output, tensorflow.float64)
+    low, high = spec.middle
+    middle = numbers[:, low] if low == high else (numbers[:, low] + numbers[:, high]) / 2
+    answers = {"prediction": middle * spec.scale + spec.mean}
+    if spec.likelihood == "normal":
+        answers["deviation"] = numbers[:, 1] * spec.scale
+    if spec.likelihood == "quantiles":
+        answers["quantiles"] = numbers * spec.scale + spec.mean
+    return {name: tensorflow.cast(value, tensorflow.float32) for name, value in answers.items()}
 
 
 def _cluster_answer(fitted: Fitted) -> Answer:

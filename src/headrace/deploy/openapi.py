@@ -106,6 +106,13 @@ def _answer(runtime: Runtime) -> dict[str, Any]:
         row = {"type": "array", "items": {"type": "number", "minimum": 0, "maximum": 1}}
         properties["probabilities"] = {"type": "array", "items": row}
         properties["classes"] = {"type": "array", "items": {"enum": list(runtime.classes)}}
+    elif len(runtime.answer_names) > 1:
+        column = {"type": "array", "items": {"type": "number"}}
+        properties["distribution"] = {
+            "type": "object",
+            "description": "Quantiles, or mean and deviation, of each row's target.",
+            "additionalProperties": column,
+        }
     properties["ignored"] = {
         "type": "array",
         "items": {"type": "string"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from headrace.data.rows import RowDoor
@@ -45,12 +44,9 @@ class PythonRuntime(Runtime):
         self.target = self._fitted.target
         self.door = RowDoor(self.schema, ignore=self._fitted.beside)
 
-    def run(self, blocks: Blocks) -> NDArray[Any]:
+    def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:
         """Answer what a graph would answer for canonical blocks."""
-        output = self._fitted.output(_frame(blocks, self.schema))
-        if self.target is None:
-            return self._fitted.decode(output)
-        return np.asarray(self._fitted.graph_output(output))
+        return self._fitted.answers(self._fitted.output(_frame(blocks, self.schema)))
 
 
 def runtime_for(path: str | os.PathLike[str]) -> Runtime:

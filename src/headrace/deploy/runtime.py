@@ -83,7 +83,12 @@ class Runtime:
         self.door = RowDoor(self.schema, ignore=(self.target.name,) if self.target else ())
         self.session = open_session(self.release.bytes("model.onnx"), threads=threads)
         self._inputs = tuple(value.name for value in self.session.get_inputs())
-        self._output = self._answer_name()
+        self._check_graph()
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """The names of what it answers, the main one first."""
+        return self.target.answer_names if self.target else ("cluster",)
 
     @property
     def task(self) -> str:
@@ -119,17 +124,36 @@ class Runtime:
         self.check_classes()
         return self.output(rows)
 
+    def predict_distribution(self, rows: object) -> dict[str, NDArray[Any]]:
+        """Answer the distribution of each row's target, as named columns, (rows,) each.
+
+        Returns:
+            The probability of each class by its label; "q0.05", … for quantiles; "mean" and
+            "deviation", or "rate" for counts.
+
+        Raises:
+            DataError: As for `predict`.
+            SettingError: The release answers values or clusters alone.
+        """
+        return self.distribution(self.answers(self.door(as_rows(rows))))
+
     def output(self, rows: object) -> NDArray[Any]:
-        """Answer what the graph answers: probabilities, values, or clusters, one row for each."""
+        """Answer the graph's main output: probabilities, values, or clusters, one row for each."""
         return self.run(self.door(as_rows(rows)))
 
     def run(self, blocks: Blocks) -> NDArray[Any]:
-        """Answer what the graph answers for canonical blocks; many rows go in portions."""
+        """Answer the graph's main output for canonical blocks."""
+        return self.answers(blocks)[self.answer_names[0]]
+
+    def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:
+        """Answer all that the graph answers for canonical blocks; many rows go in portions."""
         count = len(blocks.numbers)
         if count <= _BATCH:
             feed = {name: getattr(blocks, name) for name in self._inputs}
-            return cast("NDArray[Any]", self.session.run((self._output,), feed)[0])
-        return np.concatenate([self.run(_slice(blocks, i)) for i in range(0, count, _BATCH)])
+            found = self.session.run(self.answer_names, feed)
+            return dict(zip(self.answer_names, found, strict=True))
+        parts = [self.answers(_slice(blocks, i)) for i in range(0, count, _BATCH)]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:
         """Turn what the graph answers into labels, values or clusters."""
@@ -139,6 +163,12 @@ class Runtime:
             return output.astype(np.float64)
         # The network's own output of the binary task is the last class's probability.
         return self.target.decode(output[:, 1:] if self.target.task == "binary" else output)
+
+    def distribution(self, answers: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Turn all that the graph answers into the columns of `predict_distribution`."""
+        if self.target is None:
+            raise SettingError(f"the release {self.version} answers clusters: use predict")
+        return self.target.distribution(answers)
 
     def check_classes(self) -> None:
         """Refuse to speak of probabilities where there are no classes."""
@@ -152,16 +182,16 @@ class Runtime:
         columns = len(self.schema.columns)
         return f"Runtime({str(self.path)!r}): {self.task}, {columns} columns, {self.version}"
 
-    def _answer_name(self) -> str:
-        expected = {"clustering": "cluster", "regression": "prediction"}
-        name = expected.get(self.task, "probabilities")
+    def _check_graph(self) -> None:
         found = [value.name for value in self.session.get_outputs()]
-        if name not in found or not {"numbers", "strings", "times"} >= set(self._inputs):
+        wanted = self.answer_names
+        if not set(wanted) <= set(found) or not {"numbers", "strings", "times"} >= set(
+            self._inputs
+        ):
             raise ReleaseError(
-                f"model.onnx of {self.version} should answer {name!r} from numbers, strings and "
-                f"times; it answers {found} from {list(self._inputs)}"
+                f"model.onnx of {self.version} should answer {', '.join(map(repr, wanted))} from "
+                f"numbers, strings and times; it answers {found} from {list(self._inputs)}"
             )
-        return name
 
 
 def as_rows(rows: object) -> Sequence[Mapping[str, object]]:

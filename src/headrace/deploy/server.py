@@ -55,7 +55,7 @@ class Service:
         self._door = lru_cache(maxsize=64)(self._make_door)
 
     async def predict(self, request: Request) -> Response:
-        """Answer rows: a label, value or cluster for each, with probabilities for classes."""
+        """Answer rows: a label, value or cluster for each, with what is known of its spread."""
         body = await read_body(request, self.limits.bytes)
         rows = rows_of(decode(body), self.limits.rows)
         if len(rows) <= _AT_ONCE:
@@ -88,7 +88,8 @@ class Service:
             DataError: Every value that does not fit and every column that is absent.
         """
         unknown = self._unknown(rows)
-        output = self.runtime.run(self._door(unknown)(rows))
+        answers = self.runtime.answers(self._door(unknown)(rows))
+        output = answers[self.runtime.answer_names[0]]
         answer: dict[str, Any] = {
             "version": self.runtime.version,
             "predictions": self.runtime.decode(output).tolist(),
@@ -96,6 +97,9 @@ class Service:
         if self.runtime.classes:
             answer["probabilities"] = output.tolist()
             answer["classes"] = self.runtime.classes
+        elif len(answers) > 1:
+            columns = self.runtime.distribution(answers)
+            answer["distribution"] = {name: column.tolist() for name, column in columns.items()}
         if unknown:
             answer["ignored"] = unknown
         return answer

@@ -13,7 +13,7 @@ from headrace.data.conform import to_blocks
 from headrace.data.rows import RowDoor
 from headrace.data.source import read
 from headrace.deploy.export import export_onnx, export_saved_model
-from headrace.deploy.graph import answer_name, block_tensors, graph_columns, graph_of
+from headrace.deploy.graph import block_tensors, compared, graph_columns, graph_of
 from headrace.deploy.parity import Verification, first_differing_column, probe_rows, verify_paths
 from headrace.deploy.parts import fitted_from, parts_of
 from headrace.deploy.registry import Registry
@@ -145,24 +145,26 @@ def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: floa
     door = RowDoor(fitted.schema)
     canonical = fitted.conform(records)
     blocks = to_blocks(canonical, fitted.schema)
-    wanted, scale = answer_name(fitted), fitted.target.scale if fitted.target else 1.0
     tensorflow = load_tensorflow()
     saved = tensorflow.saved_model.load(str(graphs.saved_model)).signatures["serving_default"]
     session = open_session(graphs.onnx)
 
     def from_onnx(given: Any) -> NDArray[Any]:
-        names = {value.name for value in session.get_inputs()}
-        feed = {name: getattr(given, name) for name in names}
-        answers: NDArray[Any] = session.run([wanted], feed)[0]
-        return answers / scale
+        names = [value.name for value in session.get_outputs()]
+        feed = {value.name: getattr(given, value.name) for value in session.get_inputs()}
+        return compared(fitted, dict(zip(names, session.run(names, feed), strict=True)))
+
+    def from_saved() -> NDArray[Any]:
+        answers = saved(**block_tensors(fitted, blocks))
+        return compared(fitted, {name: value.numpy() for name, value in answers.items()})
 
     paths: dict[str, Callable[[], NDArray[Any]]] = {
         "rows one by one, ONNX": lambda: from_onnx(door(records)),
-        "TensorFlow graph": lambda: saved(**block_tensors(fitted, blocks))[wanted].numpy() / scale,
+        "TensorFlow graph": from_saved,
         "ONNX": lambda: from_onnx(blocks),
-        "reloaded release": lambda: _reloaded(fitted, graphs.folder, canonical) / scale,
+        "reloaded release": lambda: _reloaded(fitted, graphs.folder, canonical),
     }
-    reference = fitted.graph_output(fitted.output(canonical)) / scale
+    reference = compared(fitted, fitted.answers(fitted.output(canonical)))
     verification = verify_paths(reference, paths, tolerance=tolerance)
     if verification.passed:
         return verification
@@ -192,4 +194,4 @@ def _outputs(fitted: Fitted) -> list[str]:
 def _reloaded(fitted: Fitted, folder: Path, canonical: pl.DataFrame) -> NDArray[Any]:
     release = write_release(folder / "reloaded", parts_of(fitted, {}))
     again = fitted_from(release)
-    return again.graph_output(again.output(canonical))
+    return compared(again, again.answers(again.output(canonical)))

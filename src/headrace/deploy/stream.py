@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Iterator
 
+    from numpy.typing import NDArray
+
 __all__ = ["StreamCount", "score"]
 
 _CHUNK = 1 << 18
@@ -120,10 +122,11 @@ class _Scorer:
                 return [_error(replace(lines[0], error=_text(error)))]
             half = len(lines) // 2
             return self._rows(lines[:half]) + self._rows(lines[half:])
-        output = self.runtime.run(blocks)
+        answers = self.runtime.answers(blocks)
+        output = answers[self.runtime.answer_names[0]]
         predictions = self.runtime.decode(output).tolist()
         if not self.runtime.classes:
-            return [{"prediction": value} for value in predictions]
+            return _with_distribution(self.runtime, predictions, answers)
         return [
             {"prediction": label, "probabilities": row}
             for label, row in zip(predictions, output.tolist(), strict=True)
@@ -141,6 +144,20 @@ class _Scorer:
         kept = self._known if len(self._known) < _MOST_NAMES else set(names)
         self._known = kept | found
         self._door = RowDoor(self.runtime.schema, ignore=self._known)
+
+
+def _with_distribution(
+    runtime: Runtime, predictions: list[Any], answers: dict[str, NDArray[Any]]
+) -> list[dict[str, Any]]:
+    """Answer values or clusters, with each row's distribution where the network answers one."""
+    if len(answers) == 1:
+        return [{"prediction": value} for value in predictions]
+    columns = runtime.distribution(answers)
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [
+        {"prediction": value, "distribution": dict(zip(columns, row, strict=True))}
+        for value, row in zip(predictions, rows, strict=True)
+    ]
 
 
 def _read(text: bytes | None, number: int) -> _Line:

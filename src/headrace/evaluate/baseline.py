@@ -25,6 +25,10 @@ _MOST_CATEGORIES = 255
 """scikit-learn's boosting takes no more categories than this in a column."""
 
 
+_BOOSTED_LOSSES = {"poisson": "poisson", "quantiles": "absolute_error"}
+"""The losses of scikit-learn's boosting for likelihoods whose prediction is not the mean."""
+
+
 def baselines(
     target: TargetSpec,
     features: FeatureSpec,
@@ -80,7 +84,7 @@ def baselines(
 
 
 def dummy(target: TargetSpec, y_train: NDArray[Any], *, rows: int) -> NDArray[np.float64]:
-    """Answer the same for every row: the class shares or the mean of the training rows.
+    """Answer the same for every row: the class shares, the mean or (quantiles) the median.
 
     Args:
         target: The task.
@@ -93,7 +97,8 @@ def dummy(target: TargetSpec, y_train: NDArray[Any], *, rows: int) -> NDArray[np
     if target.task == "multiclass":
         shares = np.bincount(y_train, minlength=len(target.classes)) / len(y_train)
         return np.tile(shares, (rows, 1))
-    return np.full((rows, 1), float(np.mean(y_train, dtype=np.float64)))
+    middle = np.median if target.likelihood == "quantiles" else np.mean
+    return np.full((rows, 1), float(middle(np.asarray(y_train, dtype=np.float64))))
 
 
 def gradient_boosting(
@@ -107,8 +112,9 @@ def gradient_boosting(
 ) -> NDArray[np.float64]:
     """Answer what scikit-learn's histogram gradient boosting with its defaults says.
 
-    It reads the same features as the network. Category columns with up to 255 codes are told to
-    it as categories; those with more are read as ordered numbers, which is all it can do.
+    It reads the same features as the network and has the network's aim: for counts the Poisson
+    loss, for quantiles the absolute error. Category columns with up to 255 codes are told to it as
+    categories; those with more are read as ordered numbers, which is all it can do.
 
     Args:
         target: The task.
@@ -124,11 +130,12 @@ def gradient_boosting(
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     narrow = [size <= _MOST_CATEGORIES for size in features.cardinalities]
-    settings = {
+    settings: dict[str, Any] = {
         "categorical_features": np.array([False] * len(features.numbers) + narrow),
         "random_state": seed,
     }
     if target.task == "regression":
+        settings["loss"] = _BOOSTED_LOSSES.get(str(target.likelihood), "squared_error")
         regressor = HistGradientBoostingRegressor(**settings).fit(_matrix(train), y_train)
         return np.asarray(regressor.predict(_matrix(test)), dtype=np.float64).reshape(-1, 1)
     classifier = HistGradientBoostingClassifier(**settings).fit(_matrix(train), y_train)

@@ -11,8 +11,9 @@ from headrace.errors import SettingError
 from headrace.evaluate.comparison import judge
 from headrace.evaluate.intervals import check_confidence, resample
 from headrace.evaluate.result import Evaluation, Metric
-from headrace.evaluate.scores import check_scores, to_scores
-from headrace.metrics.measure import PRIMARY, Measure, find, measures
+from headrace.evaluate.scores import check_scores, to_distribution, to_scores
+from headrace.metrics.measure import Measure, find, measures
+from headrace.metrics.measure import primary as usual_primary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,11 +53,13 @@ def evaluate(
             in its own units (not standardised).
         output: What the network says: (rows, 1) or (rows,) probability of the second class,
             (rows, classes) probabilities, or (rows, 1) or (rows,) standardised values, which are
-            turned into the units of the target here.
-        baselines: Outputs of other models for the same rows, in the same form.
+            turned into the units of the target here; (rows, outputs) for distributions.
+        baselines: Outputs of other models for the same rows, in the same form. They are compared
+            by the predicted values, so for a distribution (rows, 1) is enough.
         metrics: Which metrics to report; all of the task when none are given.
-        primary: The metric that decides comparisons, one of the reported ones; roc_auc (binary),
-            accuracy (multiclass) or rmse (regression) when none is given.
+        primary: The metric that decides comparisons, one of the reported ones; when none is given
+            roc_auc (binary), accuracy (multiclass), rmse (regression), quadratic_kappa (ordered
+            classes), poisson_deviance (counts) or mae (quantiles).
         smallest_effect: The difference to a baseline that matters, in the primary metric's units.
         resamples: How many times the rows are drawn for the bootstrap.
         confidence: How often the intervals hold the value of all rows of the same kind.
@@ -79,14 +82,20 @@ def evaluate(
         True
     """
     check_confidence(confidence)
-    chosen = measures(target.task) if metrics is None else find(metrics, target.task)
-    decisive = _decisive(chosen, primary or PRIMARY[target.task])
+    chosen = measures(target) if metrics is None else find(metrics, target)
+    decisive = _decisive(chosen, primary or usual_primary(target), rivals=bool(baselines))
     truth, scores = check_scores(target.task, y_true, to_scores(target, output))
+    distribution = to_distribution(target, output)
+
+    def seen(measure: Measure) -> NDArray[Any]:
+        reads = distribution if measure.reads == "distribution" else None
+        return scores if reads is None else reads
+
     others = {
         name: check_scores(target.task, truth, to_scores(target, one), name=f"baseline {name!r}")[1]
         for name, one in (baselines or {}).items()
     }
-    kernels = [one.prepare(truth, scores) for one in chosen]
+    kernels = [one.prepare(truth, seen(one)) for one in chosen]
     kernels += [decisive.prepare(truth, other) for other in others.values()]
     deciding = [one.deciding_rows(truth, scores) for one in chosen]
     deciding += [decisive.deciding_rows(truth, scores)] * len(others)
@@ -97,7 +106,7 @@ def evaluate(
         target=target.name,
         task=target.task,
         rows=len(truth),
-        metrics={one.name: _metric(one, own[one], truth, scores, confidence) for one in chosen},
+        metrics={one.name: _metric(one, own[one], truth, seen(one), confidence) for one in chosen},
         primary=decisive.name,
         comparisons={
             name: judge(
@@ -111,16 +120,22 @@ def evaluate(
             for name, rival in rivals.items()
         },
         classes=target.classes,
+        threshold=target.threshold,
         notes=(*notes, *_few_rows(target, truth)),
         y_true=truth,
         output=scores,
     )
 
 
-def _decisive(chosen: Sequence[Measure], name: str) -> Measure:
+def _decisive(chosen: Sequence[Measure], name: str, *, rivals: bool) -> Measure:
     for measure in chosen:
-        if measure.name == name:
+        if measure.name == name and not (rivals and measure.reads == "distribution"):
             return measure
+        if measure.name == name:
+            raise SettingError(
+                f"{name!r} reads a whole distribution, and baselines predict values alone: compare "
+                "with none (compare=()), or choose a primary metric of the values"
+            )
     reported = ", ".join(measure.name for measure in chosen)
     raise SettingError(
         f"the primary metric must be one of the reported ones ({reported}), received {name!r}"

@@ -80,6 +80,7 @@ class Evaluation(Result):
         primary: The name of the metric that decides comparisons.
         comparisons: For each baseline by name how the model does against it.
         classes: The labels in the order of the output's columns; empty for regression.
+        threshold: Binary: the second class is predicted when its probability is above this.
         importance: How much each raw column matters, if that was asked for.
         stability: What changes from training to training, if that was asked for.
         notes: What else should be known.
@@ -95,6 +96,7 @@ class Evaluation(Result):
     primary: str
     comparisons: Mapping[str, Comparison] = field(default_factory=dict)
     classes: tuple[Label, ...] = ()
+    threshold: float = 0.5
     importance: Importance | None = None
     stability: Stability | None = None
     notes: tuple[str, ...] = ()
@@ -123,6 +125,7 @@ class Evaluation(Result):
             "rows": self.rows,
             "primary": self.primary,
             "classes": list(self.classes),
+            "threshold": self.threshold,
             "metrics": {name: one.to_dict() for name, one in self.metrics.items()},
             "comparisons": {name: one.to_dict() for name, one in self.comparisons.items()},
             "importance": self.importance.to_dict() if self.importance else None,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from headrace.model.target import TargetSpec, Task
 
-__all__ = ["check_scores", "to_scores"]
+__all__ = ["check_scores", "to_distribution", "to_scores"]
 
 
 def to_scores(target: TargetSpec, output: NDArray[Any]) -> NDArray[Any]:
@@ -21,11 +21,12 @@ def to_scores(target: TargetSpec, output: NDArray[Any]) -> NDArray[Any]:
 
     Args:
         target: The task; for regression also the mean and scale of the target.
-        output: (rows, 1) or (rows,) for binary and regression, (rows, classes) for multiclass.
+        output: (rows, 1) or (rows,) for binary and regression, (rows, classes) for multiclass;
+            for a regression that describes a distribution also (rows, outputs).
 
     Returns:
         binary: (rows,) probability of the second class; multiclass: (rows, classes)
-        probabilities; regression: (rows,) float64 values in the target's own units.
+        probabilities; regression: (rows,) float64 predicted values in the target's own units.
 
     Raises:
         SettingError: The shape does not suit the task.
@@ -42,7 +43,7 @@ def to_scores(target: TargetSpec, output: NDArray[Any]) -> NDArray[Any]:
         fits = output.ndim == 2 and output.shape[1] == len(target.classes)
     else:
         expected = "(rows,) or (rows, 1)"
-        fits = output.ndim == 1 or (output.ndim == 2 and output.shape[1] == 1)
+        fits = output.ndim == 1 or (output.ndim == 2 and output.shape[1] in (1, target.outputs))
     if not fits:
         raise SettingError(
             f"an output for the task {target.task!r} must have the shape {expected}, "
@@ -51,6 +52,35 @@ def to_scores(target: TargetSpec, output: NDArray[Any]) -> NDArray[Any]:
     if target.task == "regression":
         return target.values(output)
     return output[:, 0] if target.task == "binary" and output.ndim == 2 else output
+
+
+def to_distribution(target: TargetSpec, output: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Answer the distribution that an output describes, in the units of the target.
+
+    Returns:
+        (rows, quantiles), or (rows, 2) means and deviations; None where the output says no more
+        than `to_scores` answers.
+
+    Raises:
+        DataError: A value is not finite.
+
+    Example:
+        >>> from headrace.model.target import TargetSpec
+        >>> price = TargetSpec("price", "regression", mean=100.0, scale=10.0, likelihood="normal")
+        >>> to_distribution(price, np.array([[1.0, 0.5]])).tolist()
+        [[110.0, 5.0]]
+    """
+    if target.task != "regression" or target.outputs == 1:
+        return None
+    answers = target.answers(output)
+    if target.likelihood == "quantiles":
+        found = answers["quantiles"]
+    else:
+        found = np.column_stack([answers["prediction"], answers["deviation"]])
+    problems = _first(~np.isfinite(found), found, "the output must be a finite number")
+    if problems:
+        raise DataError(problems)
+    return found
 
 
 def check_scores(

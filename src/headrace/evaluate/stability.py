@@ -115,6 +115,7 @@ def stability(
     task: Task,
     metrics: Sequence[str | Measure] | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    threshold: float = 0.5,
 ) -> Stability:
     """Train several times and compare the predictions on the same rows.
 
@@ -126,6 +127,7 @@ def stability(
         task: "binary", "multiclass" or "regression".
         metrics: Which metrics to watch; all of the task when none are given.
         seeds: The seeds to train with, at least two.
+        threshold: Binary: the probability above which the second class is predicted.
 
     Raises:
         DataError: A training answers rows that do not fit.
@@ -151,14 +153,18 @@ def stability(
     spreads = {
         one.name: Spread(tuple(one(checked, output) for output in outputs)) for one in chosen
     }
-    flips, unanimous = (math.nan, math.nan) if task == "regression" else _agreement(outputs)
+    flips, unanimous = (
+        (math.nan, math.nan) if task == "regression" else _agreement(outputs, threshold)
+    )
     wobble = float(np.median(np.std(outputs, axis=0, ddof=1)))
     return Stability(task, tuple(seeds), len(truth), spreads, flips, unanimous, wobble)
 
 
-def _agreement(outputs: list[NDArray[Any]]) -> tuple[float, float]:
+def _agreement(outputs: list[NDArray[Any]], threshold: float) -> tuple[float, float]:
     """Answer the share of rows that flip between two trainings, and where all agree."""
-    classes = np.stack([predicted_class(output) for output in outputs])
+    classes = np.stack(
+        [output > threshold if output.ndim == 1 else predicted_class(output) for output in outputs]
+    )
     trainings, rows = classes.shape
     agreeing = np.zeros(rows)
     for code in np.unique(classes):

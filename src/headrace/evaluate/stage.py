@@ -15,6 +15,7 @@ from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.stability import Stability, stability
+from headrace.metrics.measure import of_values
 from headrace.progress import bar
 from headrace.stage import Context, Stage
 from headrace.train.labels import LABEL, label_series
@@ -152,7 +153,7 @@ class Evaluate(Stage):
         ), ()
 
     def _importance(
-        self, fitted: Fitted, rows: LabelledRows, primary: str, seed: int
+        self, fitted: Fitted, rows: LabelledRows, decisive: str, seed: int
     ) -> Importance | None:
         if not self.importance:
             return None
@@ -162,7 +163,7 @@ class Evaluate(Stage):
             rows.canonical,
             rows.y_true,
             task=spec.task,
-            metric=primary,
+            metric=of_values([decisive], spec)[0],
             confidence=self.confidence,
             seed=seed,
         )
@@ -184,7 +185,14 @@ class Evaluate(Stage):
             return to_scores(spec, output)
 
         seeds = [pipeline.seed + 1 + place for place in range(self.stability)]
-        return stability(train, rows.y_true, task=spec.task, metrics=self.metrics, seeds=seeds)
+        return stability(
+            train,
+            rows.y_true,
+            task=spec.task,
+            metrics=of_values(self.metrics, spec),
+            seeds=seeds,
+            threshold=spec.threshold,
+        )
 
     def _clusters(self, fitted: Fitted, data: object) -> ClusterEvaluation:
         clusters = fitted.clusters

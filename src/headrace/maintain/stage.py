@@ -16,7 +16,7 @@ from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.scores import to_scores
 from headrace.maintain.loop import tick
 from headrace.maintain.score import Score
-from headrace.metrics.measure import PRIMARY
+from headrace.metrics.measure import of_values, primary
 from headrace.model.network import Network
 from headrace.stage import Context, Stage
 from headrace.train.labels import label_series, labels_given
@@ -144,7 +144,7 @@ class _Host:
             to_scores(spec, first.output(rows)),
             to_scores(spec, second.output(rows)),
             task=spec.task,
-            metric=self._primary(first),
+            metric=of_values([self._primary(first)], spec)[0],
             confidence=confidence,
             seed=self._pipeline.seed,
         )
@@ -195,5 +195,4 @@ class _Host:
         )
 
     def _primary(self, model: Fitted) -> str:
-        primary: str = model.scores.get("primary") or PRIMARY[model.network.target_spec.task]
-        return primary
+        return model.scores.get("primary") or primary(model.network.target_spec)

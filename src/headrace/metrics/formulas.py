@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.metrics.counting import ratio, sum_by_class, weighted_mean
+from headrace.metrics.distributions import MAE_OF_CLASS, POISSON_DEVIANCE, QUADRATIC_KAPPA
 from headrace.metrics.measure import Measure
 from headrace.metrics.proportions import mean_of_shares, wilson
 from headrace.metrics.ranking import area_under_roc, average_precision
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.metrics.measure import Formula, Kernel, Prepare
+    from headrace.metrics.measure import Formula, Kernel, Prepare, Reads
     from headrace.model.target import Task
 
 __all__ = ["BUILT_IN", "predicted_class"]
@@ -257,9 +258,10 @@ def _share(
     formula: Formula | None = None,
     ranks: bool = False,
 ) -> Measure:
-    """Answer a measure between 0 and 1 where more is better."""
+    """Answer a measure between 0 and 1 where more is better; one that ranks reads probabilities."""
     method = "Wilson" if formula else "bootstrap"
-    return Measure(name, tasks, True, prepare, 0.0, 1.0, undefined, formula, method, ranks)
+    reads: Reads = "answer" if ranks else "decision"
+    return Measure(name, tasks, True, prepare, 0.0, 1.0, undefined, formula, method, ranks, reads)
 
 
 _BINARY: tuple[Task, ...] = ("binary",)
@@ -283,5 +285,8 @@ BUILT_IN: tuple[Measure, ...] = (
     Measure("r2", _REGRESSION, True, _r2, -math.inf, 1.0, "all true values are equal"),
     Measure("median_absolute_error", _REGRESSION, False, _median_absolute_error, 0.0),
     Measure("mape", _REGRESSION, False, _mape, 0.0, undefined="a true value is 0"),
+    POISSON_DEVIANCE,
+    QUADRATIC_KAPPA,
+    MAE_OF_CLASS,
 )
 """The measures that every evaluation of their tasks reports."""

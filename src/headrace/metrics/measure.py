@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from headrace.errors import SettingError, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from headrace.model.target import Task
+    from headrace.model.target import Likelihood, TargetSpec, Task
 
 __all__ = [
     "PRIMARY",
@@ -27,6 +27,8 @@ __all__ = [
     "Score",
     "find",
     "measures",
+    "of_values",
+    "primary",
     "register",
     "unregister",
 ]
@@ -45,6 +47,16 @@ Formula: TypeAlias = Callable[[NDArray[Any], NDArray[Any], float], tuple[float, 
 
 PRIMARY: dict[Task, str] = {"binary": "roc_auc", "multiclass": "accuracy", "regression": "rmse"}
 """The metric that decides, for each task, unless another one is asked for."""
+
+_PRIMARY_OF_LIKELIHOOD: dict[Likelihood, str] = {
+    "ordinal": "quadratic_kappa",
+    "poisson": "poisson_deviance",
+    "quantiles": "mae",
+}
+"""The same for likelihoods whose prediction is made for another one; a median for the error."""
+
+Reads: TypeAlias = Literal["answer", "decision", "distribution"]
+"""What of a model's output a measure reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,11 @@ class Measure:
         method: The name of that formula.
         ranks: Whether it ranks the rows of one class against those of another. Then it is the rows
             of the rarer class that decide how wide the interval is.
+        reads: "answer" for the output as described above; "decision" where only the predicted
+            class counts, so that a threshold of its own is respected; "distribution" for the
+            whole distribution, (rows, outputs) in target units.
+        likelihoods: The likelihoods whose evaluations report it without being asked; empty for
+            all of its tasks.
 
     Example:
         >>> hits = Measure.from_score(
@@ -91,6 +108,8 @@ class Measure:
     formula: Formula | None = None
     method: str = "bootstrap"
     ranks: bool = False
+    reads: Reads = "answer"
+    likelihoods: tuple[Likelihood, ...] = ()
 
     @classmethod
     def from_score(
@@ -102,6 +121,7 @@ class Measure:
         higher_is_better: bool,
         lowest: float = -math.inf,
         highest: float = math.inf,
+        reads: Reads = "answer",
     ) -> Measure:
         """Make a measure of a plain function; each resample costs one call of it.
 
@@ -112,6 +132,7 @@ class Measure:
             higher_is_better: Whether a larger value is a better one.
             lowest: The smallest value that is possible.
             highest: The largest value that is possible.
+            reads: What of the output it reads; with "decision" a binary output is 0 or 1.
         """
 
         def prepare(y_true: NDArray[Any], output: NDArray[Any]) -> Kernel:
@@ -119,7 +140,36 @@ class Measure:
                 [score(y_true, output, weight) for weight in weights], dtype=np.float64
             )
 
-        return cls(name, tuple(tasks), higher_is_better, prepare, lowest, highest)
+        return cls(name, tuple(tasks), higher_is_better, prepare, lowest, highest, reads=reads)
+
+    def decided(self, threshold: float) -> Measure:
+        """Answer the same measure for decisions at another threshold than 0.5.
+
+        Example:
+            >>> recall = find(["recall"], "binary")[0].decided(0.2)
+            >>> recall(np.array([0, 1]), np.array([0.1, 0.3]))
+            1.0
+        """
+        if self.reads != "decision" or threshold == 0.5:
+            return self
+        prepare, formula = self.prepare, self.formula
+
+        def decisions(output: NDArray[Any]) -> NDArray[np.float64]:
+            return np.asarray(output > threshold, dtype=np.float64)
+
+        def interval(
+            y_true: NDArray[Any], output: NDArray[Any], confidence: float
+        ) -> tuple[float, float]:
+            if formula is None:
+                return self.lowest, self.highest
+            return formula(y_true, decisions(output), confidence)
+
+        return replace(
+            self,
+            prepare=lambda y_true, output: prepare(y_true, decisions(output)),
+            formula=interval if formula else None,
+            reads="answer",
+        )
 
     def deciding_rows(self, y_true: NDArray[Any], output: NDArray[Any]) -> int:
         """Answer how many rows decide: all, or those of the rarer class for a ranking metric."""
@@ -180,19 +230,39 @@ def unregister(name: str) -> None:
     _registry().pop(name, None)
 
 
-def measures(task: Task) -> tuple[Measure, ...]:
-    """Answer all measures of a task, the primary one first.
+def measures(target: Task | TargetSpec) -> tuple[Measure, ...]:
+    """Answer all measures that are reported for a task or a target, the primary one first.
 
     Example:
         >>> [measure.name for measure in measures("regression")][:3]
         ['rmse', 'mae', 'r2']
     """
-    chosen = [measure for measure in _registry().values() if task in measure.tasks]
-    return tuple(sorted(chosen, key=lambda measure: measure.name != PRIMARY[task]))
+    likelihood = None if isinstance(target, str) else target.likelihood
+    threshold = 0.5 if isinstance(target, str) else target.threshold
+    chosen = [
+        measure.decided(threshold)
+        for measure in _known(target).values()
+        if not measure.likelihoods or likelihood in measure.likelihoods
+    ]
+    return tuple(sorted(chosen, key=lambda measure: measure.name != primary(target)))
 
 
-def find(metrics: Sequence[str | Measure], task: Task) -> tuple[Measure, ...]:
+def primary(target: Task | TargetSpec) -> str:
+    """Answer the name of the metric that decides unless another one is asked for.
+
+    Example:
+        >>> primary("binary")
+        'roc_auc'
+    """
+    if isinstance(target, str):
+        return PRIMARY[target]
+    return _PRIMARY_OF_LIKELIHOOD.get(target.likelihood or "point", PRIMARY[target.task])
+
+
+def find(metrics: Sequence[str | Measure], target: Task | TargetSpec) -> tuple[Measure, ...]:
     """Answer the measures that are meant by names or given as such.
+
+    For a target with a threshold of its own, those that read decisions respect it.
 
     Raises:
         SettingError: A name is unknown, or a measure is not for this task.
@@ -201,7 +271,8 @@ def find(metrics: Sequence[str | Measure], task: Task) -> tuple[Measure, ...]:
         >>> find(["f1"], "binary")[0].highest
         1.0
     """
-    known = {measure.name: measure for measure in measures(task)}
+    known, task = _known(target), target if isinstance(target, str) else target.task
+    threshold = 0.5 if isinstance(target, str) else target.threshold
     found = []
     for metric in metrics:
         measure = metric if isinstance(metric, Measure) else known.get(metric)
@@ -212,5 +283,31 @@ def find(metrics: Sequence[str | Measure], task: Task) -> tuple[Measure, ...]:
             raise SettingError(
                 f"the task {task!r} has the metrics {', '.join(known)}, received {name!r}{hint}"
             )
-        found.append(measure)
+        found.append(measure.decided(threshold))
     return tuple(found)
+
+
+def of_values(metrics: Sequence[str | Measure] | None, target: TargetSpec) -> tuple[Measure, ...]:
+    """Answer those of some measures that read predicted values, not whole distributions.
+
+    Args:
+        metrics: Names or measures; None for all of the target.
+        target: What is predicted.
+
+    Returns:
+        At least one: the usual primary one where all of them read distributions.
+    """
+    chosen = measures(target) if metrics is None else find(metrics, target)
+    kept = tuple(measure for measure in chosen if measure.reads != "distribution")
+    return kept or find([primary(target)], target)
+
+
+def _known(target: Task | TargetSpec) -> dict[str, Measure]:
+    """Answer all measures that a task or a target can have, by name."""
+    from headrace.metrics.distributions import of_distribution
+
+    task = target if isinstance(target, str) else target.task
+    known = {name: one for name, one in _registry().items() if task in one.tasks}
+    if isinstance(target, str):
+        return known
+    return known | {measure.name: measure for measure in of_distribution(target)}

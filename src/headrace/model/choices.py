@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError, nearest
+from headrace.model import likelihoods
 from headrace.model.backend import keras
 
 if TYPE_CHECKING:
@@ -13,21 +14,36 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.model.target import TargetSpec, Task
+    from headrace.model.target import Likelihood, TargetSpec, Task
 
-__all__ = ["Loss", "choose_activation", "choose_loss", "choose_metrics", "choose_optimizer"]
+__all__ = [
+    "Loss",
+    "check_rate",
+    "choose_activation",
+    "choose_loss",
+    "choose_metrics",
+    "choose_optimizer",
+]
 
-_LOSSES: dict[Task, str] = {
-    "binary": "binary_crossentropy",
-    "multiclass": "sparse_categorical_crossentropy",
-    "regression": "mean_squared_error",
+_LOSSES: dict[Likelihood, str] = {
+    "bernoulli": "binary_crossentropy",
+    "categorical": "sparse_categorical_crossentropy",
+    "point": "mean_squared_error",
 }
+_OWN_LOSSES: dict[Likelihood, str] = {
+    "ordinal": "ordinal",
+    "poisson": "poisson",
+    "normal": "gaussian",
+    "quantiles": "pinball",
+}
+"""The losses of outputs that describe more than Keras's losses know; no other loss fits them."""
 _SHORT_LOSSES = {
     "mse": "mean_squared_error",
     "mae": "mean_absolute_error",
     "mape": "mean_absolute_percentage_error",
     "msle": "mean_squared_logarithmic_error",
 }
+_OF_NUMBERS = ("poisson", "gaussian", "pinball")
 _METRICS: dict[Task, tuple[str, ...]] = {
     "binary": ("accuracy",),
     "multiclass": ("accuracy",),
@@ -46,10 +62,12 @@ class Loss:
     Attributes:
         function: The Keras loss.
         one_hot: Whether it reads one column a class instead of class numbers.
+        codes: Whether it reads class numbers as whole numbers.
     """
 
     function: Any
-    one_hot: bool
+    one_hot: bool = False
+    codes: bool = False
 
     def target(self, values: NDArray[Any], outputs: int) -> NDArray[Any]:
         """Answer an encoded target, (rows,), as the loss reads it."""
@@ -58,7 +76,7 @@ class Loss:
         if self.one_hot:
             columns: NDArray[Any] = np.eye(outputs, dtype=np.float32)[values]
             return columns
-        if outputs > 1:
+        if self.codes:
             return np.asarray(values, dtype=np.int32)
         return np.asarray(values, dtype=np.float32)[:, None]
 
@@ -83,24 +101,52 @@ def choose_activation(name: object) -> str:
     )
 
 
-def choose_loss(loss: Any, target: TargetSpec) -> Loss:
+def choose_loss(loss: Any, target: TargetSpec, label_smoothing: float = 0.0) -> Loss:
     """Answer the loss to train with.
 
     Args:
         loss: A name, a Keras loss, a function of target and output, or None for the task's own.
         target: What is predicted.
+        label_smoothing: The share of each row's label that is spread over all classes; for the
+            cross-entropy only.
 
     Raises:
         SettingError: There is no such loss, or it does not suit the task.
     """
+    own = _OWN_LOSSES.get(target.likelihood or "point")
+    _check_smoothing(label_smoothing, loss, target)
+    if own is not None:
+        return _own_loss(own, loss, target)
+    several = target.task == "multiclass"
+    if label_smoothing:
+        smoothed = likelihoods.class_likelihood(label_smoothing, binary=not several)
+        return Loss(smoothed, codes=several)
+    function, name = _keras_loss(loss, target)
+    sparse = "sparse" in name
+    return Loss(function, one_hot=several and not sparse, codes=several and sparse)
+
+
+def _own_loss(own: str, loss: Any, target: TargetSpec) -> Loss:
+    if loss not in (None, own):
+        raise SettingError(
+            f"the network answers the likelihood {target.likelihood!r} of {target.name!r}, which "
+            f"is trained with the loss {own!r}, received {loss!r}"
+        )
+    if own == "pinball":
+        return Loss(likelihoods.pinball(target.quantiles))
+    return Loss(getattr(likelihoods, own), codes=own == "ordinal")
+
+
+def _keras_loss(loss: Any, target: TargetSpec) -> tuple[Any, str]:
+    """Answer a loss of Keras's kind and its name."""
     losses = keras().losses
     if loss is None or loss in _CROSS_ENTROPY:
         _check_cross_entropy(loss, target)
-        loss = _LOSSES[target.task]
+        loss = _LOSSES[target.likelihood or "point"]
     if isinstance(loss, str):
         known = _names(losses)
         if loss not in known and loss not in _SHORT_LOSSES:
-            raise SettingError(_unknown("loss", loss, [*known, *_SHORT_LOSSES]))
+            raise SettingError(_unknown("loss", loss, [*known, *_SHORT_LOSSES, *_OF_NUMBERS]))
         name = _SHORT_LOSSES.get(loss, loss)
         function = losses.get(name)
     elif callable(loss):
@@ -110,8 +156,24 @@ def choose_loss(loss: Any, target: TargetSpec) -> Loss:
             f"loss must be a name, a Keras loss, a function or None, received {loss!r}"
         )
     _check_loss(name, target)
-    sparse = "sparse" in name
-    return Loss(function, one_hot=target.task == "multiclass" and not sparse)
+    return function, name
+
+
+def _check_smoothing(label_smoothing: float, loss: Any, target: TargetSpec) -> None:
+    if not 0 <= label_smoothing < 1:
+        raise SettingError(
+            f"label_smoothing must be a number from 0 to below 1, received {label_smoothing!r}"
+        )
+    usual = _LOSSES.get(target.likelihood or "point")
+    if not label_smoothing or (
+        target.likelihood in ("bernoulli", "categorical") and loss in (None, *_CROSS_ENTROPY, usual)
+    ):
+        return
+    what = f"the loss {loss!r}" if loss is not None else f"the likelihood {target.likelihood!r}"
+    raise SettingError(
+        f"label_smoothing belongs to the cross-entropy of classes, and {target.name!r} is trained "
+        f"with {what}: leave it out"
+    )
 
 
 def choose_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
@@ -127,7 +189,7 @@ def choose_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
         SettingError: There is no such optimiser, or the learning rate is not above 0.
     """
     optimizers = keras().optimizers
-    _check_rate(learning_rate)
+    check_rate(learning_rate)
     if optimizer is None:
         chosen = optimizers.AdamW(
             learning_rate=learning_rate or _LEARNING_RATE,
@@ -160,6 +222,8 @@ def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[An
     """
     module = keras().metrics
     chosen: list[Any] = []
+    if target.task == "regression" and target.outputs > 1:
+        return _metrics_of_point(metrics, target)
     for metric in _METRICS[target.task] if metrics is None else metrics:
         if isinstance(metric, module.Metric):
             chosen.append(type(metric).from_config(metric.get_config()))
@@ -172,6 +236,22 @@ def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[An
                 raise SettingError(_unknown("metric", metric, known)) from error
         chosen.append(metric)
     return chosen
+
+
+def _metrics_of_point(metrics: Sequence[Any] | None, target: TargetSpec) -> list[Any]:
+    """Answer the metrics of an output that describes a distribution of numbers."""
+    named = [metric for metric in metrics or () if isinstance(metric, str) and metric != "mae"]
+    if named:
+        raise SettingError(
+            f"the network answers {target.outputs} columns for {target.name!r}, which the metric "
+            f"{named[0]!r} does not know: use 'mae' or a Keras metric of your own"
+        )
+    error = likelihoods.point_error(*target.middle)
+    chosen = ["mae"] if metrics is None else metrics
+    return [
+        keras().metrics.MeanMetricWrapper(error, name="mae") if isinstance(metric, str) else metric
+        for metric in chosen
+    ]
 
 
 def _check_cross_entropy(loss: Any, target: TargetSpec) -> None:
@@ -194,7 +274,12 @@ def _check_loss(name: str, target: TargetSpec) -> None:
         )
 
 
-def _check_rate(learning_rate: Any) -> None:
+def check_rate(learning_rate: Any) -> None:
+    """Check a learning rate.
+
+    Raises:
+        SettingError: It is no Keras schedule and no number above 0.
+    """
     schedule = keras().optimizers.schedules.LearningRateSchedule
     if learning_rate is None or isinstance(learning_rate, schedule):
         return

@@ -35,16 +35,15 @@ def from_layers(
     Raises:
         SettingError: A layer cannot be copied or does not fit the shape that reaches it.
     """
-    from headrace.model.architectures.ends import enter, output_activation
+    from headrace.model.architectures.ends import answer, enter
 
     copies = [_copy(layer) for layer in layers]
-    if not _is_answer(copies[-1], target):
-        activation = output_activation(target)
-        copies.append(keras().layers.Dense(target.outputs, activation=activation, name="answer"))
     entrance = enter(features, embedding=embedding)
     block = entrance.block
     for layer in copies:
         block = _apply(layer, block)
+    if len(block.shape) == 2 and not _is_answer(copies[-1], target):
+        block = answer(block, target)
     _check_output(block.shape, target)
     return keras().Model(entrance.inputs, block, name="layers")
 
@@ -210,12 +209,14 @@ def _check_output(shape: Any, target: TargetSpec) -> None:
 
 
 def _is_answer(layer: Any, target: TargetSpec) -> bool:
-    from headrace.model.architectures.ends import output_activation
-
+    """Answer whether a layer is the output layer that would be added for this target."""
+    activations = {"bernoulli": "sigmoid", "categorical": "softmax", "point": "linear"}
+    activation = activations.get(str(target.likelihood))
     return (
-        isinstance(layer, keras().layers.Dense)
+        activation is not None
+        and isinstance(layer, keras().layers.Dense)
         and layer.units == target.outputs
-        and layer.activation is keras().activations.get(output_activation(target))
+        and layer.activation is keras().activations.get(activation)
     )
 
 

@@ -10,7 +10,10 @@ import numpy as np
 from headrace.errors import ReleaseError
 from headrace.model.architectures import architecture
 from headrace.model.backend import tensorflow
+from headrace.model.calibration import Calibration
+from headrace.model.composite import ENSEMBLE, build_ensemble
 from headrace.model.custom import from_bytes, to_bytes
+from headrace.model.estimate import chunk_rows
 from headrace.model.loop import Training
 from headrace.model.target import TargetSpec
 from headrace.plan.features import Features, FeatureSpec
@@ -38,6 +41,7 @@ class FittedNetwork:
         settings: The architecture's settings.
         feature_spec: The columns that come in.
         target_spec: What goes out.
+        calibration: The map of its probabilities to calibrated ones; None for none.
         training: How the training went; empty in a loaded network.
     """
 
@@ -49,6 +53,7 @@ class FittedNetwork:
         settings: Mapping[str, Any],
         feature_spec: FeatureSpec,
         target_spec: TargetSpec,
+        calibration: Calibration | None = None,
         training: Training = _NOT_TRAINED,
     ) -> None:
         """Store what training or loading made."""
@@ -57,7 +62,19 @@ class FittedNetwork:
         self.settings = dict(settings)
         self.feature_spec = feature_spec
         self.target_spec = target_spec
+        self.calibration = calibration
         self.training = training
+
+    def changed(self, **parts: Any) -> FittedNetwork:
+        """Answer the same network with other parts, by their names in the constructor."""
+        own = {
+            name: getattr(self, name)
+            for name in (
+                *("architecture", "settings", "feature_spec", "target_spec"),
+                *("calibration", "training"),
+            )
+        }
+        return FittedNetwork(self.model, **{**own, **parts})
 
     @property
     def history(self) -> dict[str, list[float]]:
@@ -96,9 +113,10 @@ class FittedNetwork:
         rows, out = len(features), self.target_spec.outputs
         if rows == 0:
             return np.zeros((0, out), dtype=np.float32)
+        size = min(_CHUNK, chunk_rows(self.model))
         chunks = [
-            self._compiled(self._blocks(features.take(slice(first, first + _CHUNK)))).numpy()
-            for first in range(0, rows, _CHUNK)
+            self._compiled(self._blocks(features.take(slice(first, first + size)))).numpy()
+            for first in range(0, rows, size)
         ]
         return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
@@ -112,7 +130,8 @@ class FittedNetwork:
         Returns:
             (rows, outputs) float32 tensor.
         """
-        return self.model({name: blocks[name] for name in self._inputs}, training=False)
+        output = self.model({name: blocks[name] for name in self._inputs}, training=False)
+        return output if self.calibration is None else self.calibration.tensorflow(output)
 
     def description(self) -> dict[str, Any]:
         """Answer how the network is built, as plain values that JSON can hold."""
@@ -121,6 +140,7 @@ class FittedNetwork:
             "settings": self.settings,
             "features": self.feature_spec.to_dict(),
             "target": self.target_spec.to_dict(),
+            "calibration": None if self.calibration is None else self.calibration.to_dict(),
         }
 
     def weights(self) -> list[NDArray[Any]]:
@@ -159,18 +179,23 @@ class FittedNetwork:
             if custom is None:
                 raise ReleaseError("the network is a Keras model of its own, and its file is lost")
             model = from_bytes(custom)
+        elif name == ENSEMBLE:
+            model = build_ensemble(features, target, **settings)
         else:
             model = architecture(name).build(features, target, **settings)
         misfit = weights_misfit(model, weights)
         if misfit:
             raise ReleaseError(f"the weights do not fit the network: {misfit}")
         model.set_weights(list(weights))
+        # Releases from before there was a calibration say nothing of it.
+        stored = description.get("calibration")
         return cls(
             model,
             architecture=name,
             settings=settings,
             feature_spec=features,
             target_spec=target,
+            calibration=None if stored is None else Calibration.from_dict(stored),
         )
 
     @cached_property

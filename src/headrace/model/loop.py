@@ -6,21 +6,27 @@ import random
 import time
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headrace.model.backend import keras, tensorflow
+from headrace.model.blame import where_it_broke
+from headrace.model.estimate import Pace, estimate_bytes
 from headrace.model.fused import STEPS, FusedSteps, FusedTest
+from headrace.model.monitor import LOSS, Monitor
 from headrace.progress import bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from headrace.model.estimate import Estimate
+    from headrace.model.health import LayerHealth
     from headrace.model.rows import Rows
+    from headrace.model.threshold import Threshold
 
-__all__ = ["Training", "automatic_batch_size", "seeded", "train"]
+__all__ = ["Training", "Watched", "automatic_batch_size", "seeded", "train"]
 
 # Rows up to which a batch has this size, as TabM's authors choose it; 1024 above.
 _BATCHES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))
@@ -37,12 +43,47 @@ class Training:
         best_epoch: The epoch whose weights were kept, counted from 1.
         seconds: Seconds by part: "compile", "epochs".
         notes: What the user should know.
+        monitor: What decided which epoch was kept.
+        estimate: What the training was expected to take; None where nothing was measured.
+        peak_bytes: The most memory that it took, beyond what was held before.
+        layers: The state of each layer afterwards.
+        threshold: How the threshold of the decision was chosen, if it was.
+        members: The networks of an ensemble.
     """
 
     history: dict[str, list[float]]
     best_epoch: int
     seconds: dict[str, float]
     notes: tuple[str, ...] = ()
+    monitor: str = LOSS
+    estimate: Estimate | None = None
+    peak_bytes: int = 0
+    layers: tuple[LayerHealth, ...] = ()
+    threshold: Threshold | None = None
+    members: tuple[TrainedMember, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainedMember:
+    """One network of an ensemble.
+
+    Attributes:
+        architecture: Its name.
+        fold: The part of the rows that it was not trained on, counted from 1.
+        epochs: The epoch whose weights were kept.
+        seconds: Seconds of its training.
+        weight: Its share of the answer.
+    """
+
+    architecture: str
+    fold: int
+    epochs: int
+    seconds: float
+    weight: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the member as plain values."""
+        return asdict(self)
 
 
 def train(
@@ -53,8 +94,12 @@ def train(
     epochs: int,
     batch_size: int,
     patience: int | None,
+    watched: Watched | None = None,
+    deadline: float | None = None,
+    shorten: Callable[[int], Any] | None = None,
     callbacks: Sequence[Any] = (),
     seed: int = 0,
+    columns: Sequence[str] = (),
 ) -> Training:
     """Train a compiled Keras model in place.
 
@@ -67,29 +112,66 @@ def train(
         validation: Rows for the validation loss.
         epochs: The most epochs.
         batch_size: Rows a step; no more than there are.
-        patience: Epochs without a better validation loss before training stops and the best
+        patience: Epochs without a better watched figure before training stops and the best
             weights come back; None, or no validation rows: all epochs and the last weights.
+        watched: The metric of the validation rows that decides; None for their loss.
+        deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
+        shorten: Compiles the model again for fewer epochs, so that its schedules end in time;
+            called when the deadline would come before the last epoch.
         callbacks: Keras callbacks.
         seed: Of the order of the rows.
+        columns: Names of the number columns, for messages.
 
     Raises:
-        SettingError: The loss became NaN or infinite; the error names the epoch.
+        SettingError: The loss became NaN or infinite in the first epoch; the error names the step
+            and the column that is most likely the cause.
     """
-    from headrace.model.watch import BestEpoch, BrokenLoss, ShowProgress
+    from headrace.model.watch import BestEpoch, BrokenLoss, Metric, ShowProgress, TimeLimit
 
     clock = _Clock()
     batch_size = min(batch_size, len(rows))
     with clock("compile"):
-        fit, notes = _choose_fit(model, rows, validation, batch_size, seed)
-    best = BestEpoch(patience) if patience is not None and validation is not None else None
+        ways = _choose_fit(model, rows, validation, batch_size, seed)
+        pace = Pace(0.0, 0.0) if ways.steps is None else Pace.of(ways.steps, ways.test)
+        fewer = epochs if deadline is None else pace.epochs_until(deadline, epochs)
+        if fewer < epochs and shorten is not None:
+            epochs = fewer
+            shorten(epochs)
+            ways = _choose_fit(model, rows, validation, batch_size, seed)
+    expected = pace.estimate(
+        epochs, patience, deadline, estimate_bytes(model, rows, validation, batch_size)
+    )
+    held = validation is not None
+    monitor = watched.monitor if held and watched else Monitor()
+    broken = BrokenLoss(
+        lambda: "" if ways.steps is None else where_it_broke(ways.steps, rows, columns)
+    )
+    limit = None if deadline is None else TimeLimit(deadline)
+    # With a time limit the last epoch is a matter of chance, so the best one is kept.
+    keeps = held and (patience is not None or limit is not None)
+    best = BestEpoch(patience, monitor) if keeps else None
+    metric = Metric(monitor.figure, watched.value) if watched and held else None
     with clock("epochs"), bar("training", epochs) as shown:
-        watchers = [BrokenLoss(), *callbacks, *([best] if best else []), ShowProgress(shown)]
-        history = fit(epochs, watchers).history
+        chosen = (broken, metric, *callbacks, best, limit, ShowProgress(shown, monitor.figure))
+        history = ways.fit(
+            epochs, [callback for callback in chosen if callback is not None]
+        ).history
     # The functions hold all training rows.
     model.train_function = model.test_function = None
-    figures = {name: [float(value) for value in values] for name, values in history.items()}
-    kept = best.epoch if best else len(figures["loss"])
-    return Training(figures, kept, clock.seconds, notes)
+    done = len(history["loss"])
+    sound = broken.sound if broken.note else done
+    figures = {name: [float(value) for value in values[:sound]] for name, values in history.items()}
+    notes = [ways.note, broken.note]
+    if limit is not None and limit.over:
+        notes.append(f"the time was over after {done} of {epochs} epochs")
+    return Training(
+        figures,
+        best.epoch if best else sound,
+        clock.seconds,
+        tuple(note for note in notes if note),
+        monitor.name,
+        expected if ways.steps else None,
+    )
 
 
 def automatic_batch_size(rows: int) -> int:
@@ -115,6 +197,19 @@ def seeded(seed: int) -> Iterator[None]:
         np.random.set_state(numpy)  # noqa: NPY002
 
 
+@dataclass(frozen=True)
+class Watched:
+    """A metric of the validation rows that decides which epoch is kept.
+
+    Attributes:
+        monitor: What it is.
+        value: Answers it with the model's weights of this moment.
+    """
+
+    monitor: Monitor
+    value: Callable[[], float]
+
+
 @dataclass
 class _Clock:
     """Seconds by part."""
@@ -128,10 +223,26 @@ class _Clock:
         self.seconds[part] = time.perf_counter() - start
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """How a model is going to be trained.
+
+    Attributes:
+        fit: A function of epochs and callbacks that trains.
+        steps: The compiled steps; None when Keras's plain `fit` trains.
+        test: The compiled validation, if there is one.
+        note: What to tell the user.
+    """
+
+    fit: Callable[[int, list[Any]], Any]
+    steps: FusedSteps | None = None
+    test: FusedTest | None = None
+    note: str = ""
+
+
 def _choose_fit(
     model: Any, rows: Rows, validation: Rows | None, batch_size: int, seed: int
-) -> tuple[Callable[[int, list[Any]], Any], tuple[str, ...]]:
-    """Answer a function of epochs and callbacks that fits the model, and what to tell the user."""
+) -> _Ways:
     model.test_step(rows.keras(slice(0, batch_size)))  # builds losses and metrics
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
@@ -146,9 +257,9 @@ def _choose_fit(
             "XLA cannot compile this model, so it is trained by Keras's plain fit, which is "
             f"slower: {_first_line(error)}"
         )
-        warnings.warn(note, stacklevel=4)
-        return _plain(model, rows, validation, batch_size), (note,)
-    return _fused(model, rows, steps, validation, test), ()
+        warnings.warn(note, stacklevel=5)
+        return _Ways(_plain(model, rows, validation, batch_size), note=note)
+    return _Ways(_fused(model, rows, steps, validation, test), steps, test)
 
 
 def _fused(

@@ -37,6 +37,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.target)
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes of memory the rows take."""
+        weight = 0 if self.weight is None else self.weight.nbytes
+        return sum(block.nbytes for block in self.inputs.values()) + self.target.nbytes + weight
+
     def keras(self, chosen: slice = slice(None)) -> tuple[Any, ...]:
         """Answer inputs, target and, if there is one, weight: what Keras calls a batch."""
         inputs = {name: block[chosen] for name, block in self.inputs.items()}

@@ -13,20 +13,40 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 import numpy as np
 
 from headrace.errors import DataError, Problem, SettingError, nearest
+from headrace.model.target_checks import (
+    check_counts,
+    check_quantiles,
+    check_values,
+    target_numbers,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Label", "TargetSpec", "Task"]
+__all__ = ["Label", "Likelihood", "StatedTask", "TargetSpec", "Task"]
 
 Task = Literal["binary", "multiclass", "regression"]
+"""What evaluation, decisions and metrics tell apart."""
+
+StatedTask = Literal["binary", "multiclass", "ordinal", "regression", "count"]
+"""What a user may ask for: "ordinal" is a multiclass task, "count" a regression."""
+
+Likelihood = Literal[
+    "bernoulli", "categorical", "ordinal", "point", "poisson", "normal", "quantiles"
+]
+"""What the output of a network describes: the distribution of the target given the features."""
+
 Label: TypeAlias = str | int | float | bool
 
-MOST_INTEGER_CLASSES = 20
-"""Integer targets with more distinct values than this are taken as regression."""
+_LIKELIHOODS: dict[Task, tuple[Likelihood, ...]] = {
+    "binary": ("bernoulli",),
+    "multiclass": ("categorical", "ordinal"),
+    "regression": ("point", "poisson", "normal", "quantiles"),
+}
+"""The likelihoods of each task, the usual one first."""
 
 _SHOWN_LABELS = 5
 
@@ -35,18 +55,29 @@ _SHOWN_LABELS = 5
 class TargetSpec:
     """The task of a network and how its output becomes answers.
 
-    The output of a network has the shape (rows, 1) for the binary task (the probability of the
-    last class) and for regression (standardised), and (rows, classes) for the multiclass task.
+    The output of a network has, by the likelihood, the shape
+
+    - bernoulli: (rows, 1), the probability of the last class;
+    - categorical and ordinal: (rows, classes), probabilities;
+    - point: (rows, 1), the standardised value;
+    - poisson: (rows, 1), the rate in units of the scale;
+    - normal: (rows, 2), mean and standard deviation, standardised;
+    - quantiles: (rows, quantiles), standardised, in increasing order.
 
     Attributes:
         name: The name of the target column.
         task: "binary", "multiclass" or "regression".
-        classes: The labels in their own type, sorted; empty for regression.
-        mean: Regression: the mean of the training values.
-        scale: Regression: the standard deviation of the training values.
+        classes: The labels in their own type, sorted; empty for regression. For the ordinal
+            likelihood in their order, the least first.
+        mean: Regression: the mean of the training values; 0 for counts.
+        scale: Regression: the standard deviation of the training values; for counts their mean.
+        likelihood: What the output describes; None for the usual one of the task.
+        quantiles: The levels of the quantiles, increasing; empty for other likelihoods.
+        threshold: Binary: the last class is decided for when its probability is above this.
 
     Raises:
-        SettingError: The classes do not fit the task, or the scale is not positive.
+        SettingError: The classes, the likelihood or the quantiles do not fit the task, or a
+            number is out of its range.
 
     Example:
         >>> spec = TargetSpec("income", "binary", classes=("low", "high"))
@@ -59,9 +90,12 @@ class TargetSpec:
     classes: tuple[Label, ...] = ()
     mean: float = 0.0
     scale: float = 1.0
+    likelihood: Likelihood | None = None
+    quantiles: tuple[float, ...] = ()
+    threshold: float = 0.5
 
     def __post_init__(self) -> None:
-        check_task(self.task)
+        _check_own_task(self.task)
         expected = {"binary": "two", "multiclass": "two or more", "regression": "no"}[self.task]
         if not _right_number(self.task, len(self.classes)):
             raise SettingError(
@@ -73,54 +107,79 @@ class TargetSpec:
                 f"the target {self.name!r} needs a finite mean and a finite scale above 0, "
                 f"received {self.mean} and {self.scale}"
             )
+        known = _LIKELIHOODS[self.task]
+        if self.likelihood is None:
+            object.__setattr__(self, "likelihood", known[0])
+        elif self.likelihood not in known:
+            raise SettingError(
+                f"the target {self.name!r} with the task {self.task!r} can have the likelihood "
+                f"{', '.join(known)}, received {self.likelihood!r}"
+            )
+        check_quantiles(self.quantiles, needed=self.likelihood == "quantiles")
+        if not 0 < self.threshold < 1:
+            raise SettingError(
+                f"the threshold of the target {self.name!r} must be between 0 and 1, "
+                f"received {self.threshold!r}"
+            )
 
     @classmethod
-    def infer(cls, values: pl.Series, *, task: Task | None = None) -> TargetSpec:
+    def infer(
+        cls,
+        values: pl.Series,
+        *,
+        task: StatedTask | None = None,
+        loss: object = None,
+        quantiles: Sequence[float] | None = None,
+    ) -> TargetSpec:
         """Learn the task, the labels and the scale from the training values.
 
         Text, categorical and boolean values are classes. Numbers with two distinct values are
         the binary task. Integers with 3 to 20 distinct values, each seen twice on average, are
-        classes. All other numbers are regression. A stated task goes before these rules.
+        classes. All other numbers are regression. A stated task, a loss that only counts or
+        numbers have, and quantiles go before these rules.
 
         Args:
-            values: The target column, without missing values; its name is kept.
-            task: The task, if it is known.
+            values: The target column, without missing values; its name is kept. The labels of
+                an Enum are in the order of its categories.
+            task: "binary", "multiclass", "ordinal", "regression" or "count", if it is known.
+            loss: The loss to train with; "poisson" makes the numbers counts, "gaussian" lets the
+                network say how sure it is, "pinball" needs quantiles; others change nothing.
+            quantiles: The levels of the quantiles to predict, such as `(0.05, 0.5, 0.95)`.
 
         Raises:
             DataError: Missing or infinite values, one value only, or values that do not suit the
                 stated task.
-            SettingError: An unknown task.
+            SettingError: An unknown task, or a task, loss and quantiles that do not go together.
 
         Example:
             >>> import polars as pl
             >>> TargetSpec.infer(pl.Series("bought", [0, 1, 1, 0])).task
             'binary'
+            >>> TargetSpec.infer(pl.Series("visits", [0, 3, 1, 0]), task="count").likelihood
+            'poisson'
         """
-        if task is not None:
-            check_task(task)
-        _check_values(values)
-        distinct = values.n_unique()
-        found = task or _infer_task(values, distinct)
-        if distinct < 2:
-            raise _problem(
-                values.name,
-                "expected at least two different values in the target, every row has the same",
-                value=values[0],
-            )
-        if found == "regression":
-            return _regression(values)
-        if found == "binary" and distinct != 2:
-            raise _problem(
-                values.name,
-                f"the binary task needs two different labels, the target has {distinct}",
-                hint="Use task='multiclass' or task='regression'",
-            )
-        return cls(values.name, found, classes=tuple(_plain(values.unique().sort().to_list())))
+        from headrace.model.inference import infer_target
+
+        return infer_target(values, task=task, loss=loss, quantiles=quantiles)
 
     @property
     def outputs(self) -> int:
         """The number of output columns of a network for this target."""
-        return len(self.classes) if self.task == "multiclass" else 1
+        if self.task == "multiclass":
+            return len(self.classes)
+        return {"normal": 2, "quantiles": len(self.quantiles)}.get(str(self.likelihood), 1)
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        """The columns of the output whose mean is the prediction of a number.
+
+        The median where it is among the quantiles, else the one or two in the middle.
+        """
+        if 0.5 in self.quantiles:
+            place = self.quantiles.index(0.5)
+            return place, place
+        count = len(self.quantiles)
+        return (count - 1) // 2 if count else 0, count // 2
 
     @cached_property
     def labels(self) -> NDArray[Any]:
@@ -142,7 +201,8 @@ class TargetSpec:
             (rows,) int32 class numbers, or float32 `(value - mean) / scale` for regression.
 
         Raises:
-            DataError: Missing values, unknown labels, or values that are no finite numbers.
+            DataError: Missing values, unknown labels, values that are no finite numbers, or
+                counts below 0.
 
         Example:
             >>> import polars as pl
@@ -150,10 +210,12 @@ class TargetSpec:
             >>> spec.encode(pl.Series("price", [8.0, 12.0])).tolist()
             [-1.0, 1.0]
         """
-        _check_values(values)
+        check_values(values)
         if self.task == "regression":
-            standardised = (_numbers(values) - self.mean) / self.scale
-            return standardised.astype(np.float32)
+            numbers = target_numbers(values)
+            if self.likelihood == "poisson":
+                check_counts(values.name, numbers)
+            return ((numbers - self.mean) / self.scale).astype(np.float32)
         return self._codes(values)
 
     def truth(self, values: pl.Series) -> NDArray[Any]:
@@ -169,7 +231,7 @@ class TargetSpec:
             DataError: As `encode`.
         """
         encoded = self.encode(values)
-        return _numbers(values) if self.task == "regression" else encoded
+        return target_numbers(values) if self.task == "regression" else encoded
 
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:
         """Answer the labels or values that the output of a network stands for.
@@ -182,15 +244,103 @@ class TargetSpec:
         """
         if self.task == "regression":
             return self.values(output)
-        binary = self.task == "binary"
-        places = (_column(output) > 0.5).astype(np.intp) if binary else np.argmax(output, axis=1)
+        if self.task == "binary":
+            places = (_column(output) > self.threshold).astype(np.intp)
+        else:
+            places = np.argmax(output, axis=1)
         labels: NDArray[Any] = self.labels[places]
         return labels
 
     def values(self, output: NDArray[Any]) -> NDArray[np.float64]:
-        """Regression: answer the output, (rows, 1) or (rows,), in the target's own units."""
-        column = _column(output).astype(np.float64)
-        return column * self.scale + self.mean
+        """Regression: answer the predicted values in the target's own units, (rows,).
+
+        Args:
+            output: (rows, outputs); or (rows, 1) or (rows,) of a model that only predicts values.
+        """
+        numbers = np.asarray(output, dtype=np.float64)
+        if numbers.ndim == 2 and numbers.shape[1] > 1:
+            low, high = self.middle
+            numbers = numbers[:, low] if low == high else (numbers[:, low] + numbers[:, high]) / 2
+        values: NDArray[np.float64] = _column(numbers) * self.scale + self.mean
+        return values
+
+    @property
+    def answer_names(self) -> tuple[str, ...]:
+        """The names of what the deployed graph answers, the main one first."""
+        if self.task != "regression":
+            return ("probabilities",)
+        beside = {"normal": ("deviation",), "quantiles": ("quantiles",)}
+        return ("prediction", *beside.get(str(self.likelihood), ()))
+
+    def answers(self, output: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Answer what the deployed graph answers for the output of the network.
+
+        Returns:
+            `probabilities` (rows, classes) for classes; else `prediction` (rows,) in the target's
+            own units, with `deviation` (rows,) or `quantiles` (rows, quantiles) beside it where
+            the likelihood has them.
+
+        Example:
+            >>> spec = TargetSpec("price", "regression", mean=10.0, scale=2.0, likelihood="normal")
+            >>> {name: value.tolist() for name, value in spec.answers(np.array([[1, 0.5]])).items()}
+            {'prediction': [12.0], 'deviation': [1.0]}
+        """
+        if self.task != "regression":
+            return {"probabilities": self.probabilities(output)}
+        answers = {"prediction": self.values(output)}
+        numbers = np.asarray(output, dtype=np.float64)
+        if self.likelihood == "normal":
+            answers["deviation"] = numbers[:, 1] * self.scale
+        if self.likelihood == "quantiles":
+            answers["quantiles"] = numbers * self.scale + self.mean
+        return answers
+
+    def distribution(self, answers: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Answer the distribution of each row's target as named columns, (rows,) each.
+
+        Args:
+            answers: From `answers`, or from the deployed graph.
+
+        Returns:
+            The probability of each class under its label's text; "q0.05", … for quantiles; "mean"
+            and "deviation" for the normal likelihood, "rate" for counts.
+
+        Raises:
+            SettingError: The network predicts values alone.
+
+        Example:
+            >>> spec = TargetSpec("bought", "binary", classes=("no", "yes"))
+            >>> columns = spec.distribution(spec.answers(np.array([[0.25], [0.5]])))
+            >>> {name: column.tolist() for name, column in columns.items()}
+            {'no': [0.75, 0.5], 'yes': [0.25, 0.5]}
+        """
+        if self.task != "regression":
+            columns = answers["probabilities"].T
+            return {str(label): column for label, column in zip(self.classes, columns, strict=True)}
+        if self.likelihood == "quantiles":
+            columns = np.asarray(answers["quantiles"], dtype=np.float64).T
+            return dict(zip(self.quantile_names, columns, strict=True))
+        values = np.asarray(answers["prediction"], dtype=np.float64)
+        if self.likelihood == "poisson":
+            return {"rate": values}
+        if self.likelihood == "normal":
+            deviation = np.asarray(answers["deviation"], dtype=np.float64)
+            return {"mean": values, "deviation": deviation}
+        raise SettingError(
+            f"the network predicts values of {self.name!r} and no distribution: train it with "
+            "quantiles=(0.05, 0.5, 0.95), loss='gaussian', or loss='poisson' for counts"
+        )
+
+    @property
+    def quantile_names(self) -> tuple[str, ...]:
+        """The names of the quantiles' columns.
+
+        Example:
+            >>> TargetSpec("price", "regression", likelihood="quantiles",
+            ...     quantiles=(0.05, 0.5)).quantile_names
+            ('q0.05', 'q0.5')
+        """
+        return tuple(f"q{level}" for level in self.quantiles)
 
     def probabilities(self, output: NDArray[Any]) -> NDArray[Any]:
         """Answer the probability of each class, (rows, classes), in the order of `classes`.
@@ -221,23 +371,32 @@ class TargetSpec:
             "classes": list(self.classes),
             "mean": self.mean,
             "scale": self.scale,
+            "likelihood": self.likelihood,
+            "quantiles": list(self.quantiles),
+            "threshold": self.threshold,
         }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TargetSpec:
-        """Read what `to_dict` wrote; the labels keep their types."""
+        """Read what `to_dict` wrote; the labels keep their types.
+
+        What older specs do not say is as it was then: the task's usual likelihood.
+        """
         return cls(
             name=str(values["name"]),
-            task=check_task(values["task"]),
+            task=_check_own_task(values["task"]),
             classes=tuple(values["classes"]),
             mean=float(values["mean"]),
             scale=float(values["scale"]),
+            likelihood=values.get("likelihood"),
+            quantiles=tuple(float(level) for level in values.get("quantiles", ())),
+            threshold=float(values.get("threshold", 0.5)),
         )
 
     def _codes(self, values: pl.Series) -> NDArray[np.int32]:
         numbers = {_key(label): number for number, label in enumerate(self.classes)}
         seen = values.unique()
-        keys = [_key(label) for label in _plain(seen.to_list())]
+        keys = [_key(label) for label in plain_labels(seen.to_list())]
         unknown = [
             label for label, key in zip(seen.to_list(), keys, strict=True) if key not in numbers
         ]
@@ -265,84 +424,36 @@ class TargetSpec:
         return DataError(problems)
 
 
-def check_task(task: object) -> Task:
+def check_task(task: object) -> StatedTask:
     """Answer a task that exists.
 
     Raises:
         SettingError: It does not.
 
     Example:
-        >>> check_task("binary")
-        'binary'
+        >>> check_task("ordinal")
+        'ordinal'
     """
-    tasks = get_args(Task)
+    return cast("StatedTask", _known_task(task, get_args(StatedTask)))
+
+
+def _check_own_task(task: object) -> Task:
+    return cast("Task", _known_task(task, get_args(Task)))
+
+
+def _known_task(task: object, tasks: Sequence[str]) -> object:
     if task not in tasks:
         close = nearest(str(task), tasks)
         meant = f"; perhaps {close!r} is meant" if close else ""
         raise SettingError(f"task must be one of {', '.join(tasks)}, received {task!r}{meant}")
-    return cast("Task", task)
+    return task
 
 
 def _right_number(task: Task, classes: int) -> bool:
     return {"binary": classes == 2, "multiclass": classes >= 2, "regression": classes == 0}[task]
 
 
-def _infer_task(values: pl.Series, distinct: int) -> Task:
-    if not values.dtype.is_numeric():
-        return "binary" if distinct == 2 else "multiclass"
-    if distinct == 2:
-        return "binary"
-    repeated = len(values) >= 2 * distinct
-    if values.dtype.is_integer() and distinct <= MOST_INTEGER_CLASSES and repeated:
-        return "multiclass"
-    return "regression"
-
-
-def _regression(values: pl.Series) -> TargetSpec:
-    numbers = _numbers(values)
-    mean, scale = float(numbers.mean()), float(numbers.std())
-    if not (math.isfinite(mean) and math.isfinite(scale) and scale > 0):
-        raise _problem(
-            values.name,
-            f"the target cannot be standardised: mean {mean}, standard deviation {scale}",
-            hint="Rescale the target to a usual range",
-        )
-    return TargetSpec(values.name, "regression", mean=mean, scale=scale)
-
-
-def _check_values(values: pl.Series) -> None:
-    if len(values) == 0:
-        raise _problem(values.name, "the target has no rows")
-    if values.dtype.is_temporal() or values.dtype.is_nested():
-        raise _problem(
-            values.name,
-            f"expected text, booleans or numbers in the target, its type is {values.dtype}",
-        )
-    missing = values.null_count()
-    if values.dtype.is_float():
-        missing += int(values.is_nan().sum() or 0)
-    if missing:
-        raise _problem(
-            values.name,
-            f"the target is missing in {missing} of {len(values)} rows",
-            hint="Drop these rows",
-        )
-    if values.dtype.is_float() and bool(values.is_infinite().any()):
-        row = int(values.is_infinite().arg_true()[0])
-        raise _problem(values.name, "expected a finite number", row=row, value=values[row])
-
-
-def _numbers(values: pl.Series) -> NDArray[np.float64]:
-    import polars as pl
-
-    numbers = values.cast(pl.Float64, strict=False)
-    if numbers.null_count():
-        row = int(numbers.is_null().arg_true()[0])
-        raise _problem(values.name, "expected a number", row=row, value=values[row])
-    return numbers.to_numpy()
-
-
-def _plain(labels: list[Any]) -> list[Label]:
+def plain_labels(labels: list[Any]) -> list[Label]:
     """Answer the labels as the types that JSON keeps."""
     return [label if isinstance(label, str | int | float) else str(label) for label in labels]
 
@@ -365,7 +476,3 @@ def _int32() -> pl.DataType:
     import polars as pl
 
     return pl.Int32()
-
-
-def _problem(name: str, text: str, **more: Any) -> DataError:
-    return DataError([Problem(text, column=name or None, **more)])

@@ -65,6 +65,10 @@ class Step:
         """Answer an unfitted copy with the same parameters."""
         return type(self)(**self._arguments())
 
+    def __sklearn_clone__(self) -> Self:
+        """Answer the copy that `sklearn.base.clone` hands out, of estimators with steps too."""
+        return self.copy()
+
     @classmethod
     def restored(cls, parameters: Mapping[str, Any]) -> Self:
         """Answer a step with stored parameters, as `get_params` answered them."""

@@ -142,13 +142,20 @@ class Fitted:
             return np.asarray(np.argmin(output, axis=1), dtype=np.int64)
         return self.target.decode(output)
 
-    def graph_output(self, output: NDArray[Any]) -> NDArray[Any]:
-        """Turn raw output into what the deployed graph answers, to compare the two."""
+    def answers(self, output: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Turn raw output into what the deployed graph answers, by name."""
         if self.target is None:
-            return output
-        if self.target.task == "regression":
-            return self.target.decode(output)
-        return self.target.probabilities(output)
+            return {"cluster": self.decode(output), "distances": output}
+        return self.target.answers(output)
+
+    def distribution(self, canonical: pl.DataFrame) -> dict[str, NDArray[Any]]:
+        """Answer the distribution of the target of canonical rows; see `TargetSpec.distribution`.
+
+        Raises:
+            SettingError: The network predicts values alone.
+        """
+        spec = self.network.target_spec
+        return spec.distribution(spec.answers(self.output(canonical)))
 
     def describe(self) -> Mapping[str, Any]:
         """Answer in a few words what this is, for a release's manifest and card."""

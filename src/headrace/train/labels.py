@@ -12,7 +12,7 @@ from headrace.errors import DataError, Problem, nearest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LABEL", "label_series", "labels_given", "require_column"]
+__all__ = ["LABEL", "label_series", "labels_given", "ordered_labels", "require_column"]
 
 LABEL = "__headrace_label__"
 """Column of the training rows with the target as it came."""
@@ -40,6 +40,14 @@ def label_series(rows: pl.DataFrame, target: str) -> pl.Series:
         values = values.cast(pl.Float64)
     values = natural(values)
     return values.fill_nan(None) if values.dtype.is_float() else values
+
+
+def ordered_labels(rows: pl.DataFrame, target: str) -> pl.Series:
+    """Answer the target column as `label_series` does, with the order of an Enum kept."""
+    values, dtype = label_series(rows, target), rows[target].dtype
+    return (
+        values.cast(dtype) if isinstance(dtype, pl.Enum) and values.dtype == pl.String else values
+    )
 
 
 def labels_given(labels: object, rows: int, name: str) -> pl.Series:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.data.infer import infer_schema
 from headrace.data.source import read
 from headrace.data.split import Split, split
+from headrace.duration import seconds
 from headrace.errors import SettingError
 from headrace.evaluate.comparison import compare
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.stage import labelled_rows
+from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from headrace.tune.study import Report
 
 __all__ = ["Tune", "seconds"]
-
-_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
 
 class Tune(Stage):
@@ -157,6 +156,7 @@ class _Search:
             to_scores(spec, found.output(rows.canonical)),
             to_scores(spec, before.output(rows.canonical)),
             task=spec.task,
+            metric=primary(spec),
             seed=self._pipeline.seed,
         )
 
@@ -183,21 +183,6 @@ class _Search:
             validation=Split(),
             seed=candidate.seed,
         )
-
-
-def seconds(time: float | str) -> float:
-    """Answer a time in seconds: a number, or text such as "90s", "10min", "2h".
-
-    Example:
-        >>> seconds("10min"), seconds(30)
-        (600.0, 30.0)
-    """
-    if isinstance(time, (int, float)):
-        return float(time)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-z]*)\s*", time)
-    if found is None or found[2] not in _UNITS:
-        raise SettingError(f"a time is seconds, or text such as '90s', '10min', '2h'; not {time!r}")
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headrace.visualization.clusters import silhouette as silhouette
     from headrace.visualization.columns import before_after as before_after
     from headrace.visualization.columns import distributions as distributions
+    from headrace.visualization.curves import learning_rates as learning_rates
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.explanation import importance as importance
@@ -42,6 +43,7 @@ _NAMES = {
     "drift": "shift",
     "drifted_columns": "shift",
     "importance": "explanation",
+    "learning_rates": "curves",
     "precision_recall": "classification",
     "quality": "shift",
     "report": "page",

@@ -75,10 +75,11 @@ def class_scores(result: Answered) -> tuple[NDArray[np.intp], NDArray[np.float64
     return y_true, output
 
 
-def predicted_classes(scores: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Answer the most likely class of each row; with two classes the last one needs > 0.5."""
-    found: NDArray[np.intp] = np.argmax(scores, axis=1)
-    return found
+def predicted_classes(scores: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.intp]:
+    """Answer the most likely class of each row; of two classes the last one above the threshold."""
+    if scores.shape[1] == 2:
+        return np.asarray(scores[:, 1] > threshold, dtype=np.intp)
+    return np.asarray(np.argmax(scores, axis=1), dtype=np.intp)
 
 
 def regression_values(result: Answered) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

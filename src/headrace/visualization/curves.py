@@ -1,4 +1,4 @@
-"""Pictures of training and tuning: how the loss fell, epoch by epoch and trial by trial."""
+"""Pictures of training and tuning: how the loss fell by epoch, learning rate and trial."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-__all__ = ["training_curves", "tuning"]
+__all__ = ["learning_rates", "training_curves", "tuning"]
 
 _WIDEST_RATIO = 30.0  # a loss that falls further than this is drawn on a logarithmic axis
 
@@ -80,6 +80,39 @@ def _logarithmic_if_steep(ax: Axes, values: list[float]) -> None:
     finite = [value for value in values if np.isfinite(value)]
     if finite and min(finite) > 0 and max(finite) > _WIDEST_RATIO * min(finite):
         ax.set_yscale("log")
+
+
+@drawn
+def learning_rates(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw the loss over the learning rate of a search, and mark the suggestion.
+
+    Args:
+        result: With `rates`, `losses` and `smoothed`, one each a step, and `suggestion`, a rate
+            or None.
+        ax: The axes to draw on.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> search = SimpleNamespace(rates=(0.01, 0.1, 1.0), losses=(0.7, 0.5, 0.9),
+        ...     smoothed=(0.7, 0.5, 0.9), suggestion=0.1)
+        >>> learning_rates(search).get_xscale()
+        'log'
+    """
+    ax = axes(ax)
+    ax.plot(result.rates, result.losses, color=FAINT, linewidth=1, label="each step")
+    ax.plot(result.rates, result.smoothed, color=colour(0), label="smoothed")
+    if result.suggestion is not None:
+        text = f"suggestion: {number(result.suggestion)}"
+        ax.axvline(result.suggestion, color=colour(1), linestyle="--", label=text)
+    # A loss that left all bounds must not press the fall before it into a line.
+    low, first = float(np.min(result.smoothed)), float(result.smoothed[0])
+    if first > low:
+        margin = first - low
+        ax.set_ylim(low - 0.3 * margin, first + margin)
+    ax.set_xscale("log")
+    ax.set(title="Learning rates", xlabel="learning rate", ylabel="loss")
+    ax.legend()
+    return ax
 
 
 @drawn

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.errors import SettingError, nearest
+from headrace.model.recipe import Recipe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -18,7 +19,15 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features
 
-__all__ = ["Architecture", "Build", "Start", "architecture", "architecture_names", "register"]
+__all__ = [
+    "Architecture",
+    "Build",
+    "Recipes",
+    "Start",
+    "architecture",
+    "architecture_names",
+    "register",
+]
 
 
 Build: TypeAlias = "Callable[..., keras.Model]"
@@ -35,6 +44,9 @@ Start: TypeAlias = "Callable[[keras.Model, Features, NDArray[Any], TargetSpec], 
 rows before its first step, such as edges of bins.
 """
 
+Recipes: TypeAlias = "Recipe | Callable[[TargetSpec], Recipe]"
+"""How an architecture is trained, or a function of the target that says so."""
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -44,6 +56,7 @@ class Architecture:
         name: Its name in settings and releases.
         build: Makes the model.
         start: Sets what the model takes from the training rows at once, such as edges of bins.
+        recipe: How it is trained unless the user says otherwise; `recipe_for` answers that.
 
     Example:
         >>> def wide(features, target, *, width=512): ...
@@ -54,6 +67,11 @@ class Architecture:
     name: str
     build: Build
     start: Start | None = None
+    recipe: Recipes = field(default_factory=Recipe)
+
+    def recipe_for(self, target: TargetSpec) -> Recipe:
+        """Answer how the architecture is trained to predict a target."""
+        return self.recipe if isinstance(self.recipe, Recipe) else self.recipe(target)
 
     def defaults(self) -> dict[str, Any]:
         """Answer the settings that `build` takes, with their defaults."""
@@ -78,26 +96,28 @@ class Architecture:
         return {**defaults, **stated}
 
 
-_BUILT_IN = ("linear", "mlp", "tabm")
+_BUILT_IN = ("linear", "mlp", "realmlp", "tabm")
 _registered: dict[str, Architecture] = {}
 
 
-def register(name: str, build: Build, *, start: Start | None = None) -> Architecture:
+def register(
+    name: str, build: Build, *, start: Start | None = None, recipe: Recipes | None = None
+) -> Architecture:
     """Make an architecture known, so that `Network(name)` and releases find it.
 
     Args:
         name: How it is called.
         build: Makes the model; see `Build`.
         start: Sets what a new model takes from the training rows; see `Start`.
+        recipe: How it is trained, or a function of the target that says so; None for TabM's way.
 
     Raises:
         SettingError: Another architecture has this name.
-
     """
     known = _registered.get(name)
     if name in _BUILT_IN or (known is not None and known.build is not build):
         raise SettingError(f"the architecture {name!r} exists already: choose another name")
-    _registered[name] = Architecture(name, build, start)
+    _registered[name] = Architecture(name, build, start, recipe or Recipe())
     return _registered[name]
 
 
@@ -126,6 +146,6 @@ def architecture_names() -> tuple[str, ...]:
 
     Example:
         >>> architecture_names()[:3]
-        ('linear', 'mlp', 'tabm')
+        ('linear', 'mlp', 'realmlp')
     """
     return (*_BUILT_IN, *_registered)

@@ -6,29 +6,54 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 
 from headrace.errors import SettingError, nearest
+from headrace.model.answers import (
+    MeanDeviation,
+    MemberMixture,
+    OrderedClasses,
+    OrderedQuantiles,
+    Rate,
+)
 from headrace.model.bins import find_edges
-from headrace.model.layers import CategoryEmbedding, OneHot, PiecewiseLinear
+from headrace.model.layers import (
+    CategoryEmbedding,
+    MemberDense,
+    MemberMean,
+    OneHot,
+    PiecewiseLinear,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features, FeatureSpec
 
-__all__ = ["EMBEDDINGS", "Entrance", "enter", "fix_edges", "output_activation"]
+    Dense = Callable[[int, str, str], Any]
+
+__all__ = ["EMBEDDINGS", "Entrance", "answer", "enter", "fix_edges"]
 
 EMBEDDINGS = ("piecewise",)
 """The embeddings of numbers that have a name; None stands for the numbers as they are."""
 
-_MOST_ONE_HOT = 64
-"""Category columns with more codes are embedded: zeros and ones would cost too much."""
+_WIDEST = 4096
+"""Inputs that the numbers, or the categories, make at most while each column keeps one."""
+
+_MOST_BINS = 24_576
+"""Bins of all number columns together; with fewer than two a column, numbers come as they are."""
+
+_ONE_HOT = (64, 32, 16, 8, 4)
+"""Category columns with more codes are embedded; the first limit that keeps within `_WIDEST`."""
 
 _CATEGORY_WIDTH = 16
-_ACTIVATIONS = {"binary": "sigmoid", "multiclass": "softmax", "regression": "linear"}
+_LARGEST_TABLE = 2**24
+"""Numbers in the table of all category vectors at most, while each has one."""
+
+_ACTIVATIONS = {"bernoulli": "sigmoid", "categorical": "softmax"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +77,14 @@ def enter(
     """Bring numbers and categories into a model as one block.
 
     Category columns become zeros and ones, those with more than 64 codes a trained vector of
-    16 numbers.
+    16 numbers. The more columns there are, the less each one gets, so that a wide table keeps to
+    some thousand inputs: 1,000 number columns get 24 bins and 4 numbers each.
 
     Args:
         features: The columns.
         embedding: "piecewise", or None for the numbers as they are.
-        bins: The number of bins of a column, with "piecewise".
-        width: The width of a column's embedding, with "piecewise".
+        bins: The most bins of a column, with "piecewise".
+        width: The largest width of a column's embedding, with "piecewise".
 
     Raises:
         SettingError: An unknown embedding, or no columns at all.
@@ -69,7 +95,8 @@ def enter(
     if features.numbers:
         count = len(features.numbers)
         numbers = inputs["numbers"] = keras.Input((count,), dtype="float32", name="numbers")
-        if embedding is None:
+        bins, width = _number_sizes(count, bins, width)
+        if embedding is None or bins < 2:
             parts.append((numbers, [1] * count))
         else:
             embedded = PiecewiseLinear(bins, width, name="embedding")(numbers)
@@ -98,31 +125,93 @@ def _check(features: FeatureSpec, embedding: str | None) -> None:
         )
 
 
+def _number_sizes(count: int, bins: int, width: int) -> tuple[int, int]:
+    """Answer how many bins and how much width each of some number columns can have."""
+    return min(bins, _MOST_BINS // count), max(1, min(width, _WIDEST // count))
+
+
+def _most_one_hot(cardinalities: tuple[int, ...]) -> int:
+    """Answer the most codes of a column that becomes zeros and ones; 0 where none should."""
+    for most in _ONE_HOT:
+        if sum(size for size in cardinalities if size <= most) <= _WIDEST:
+            return most
+    return 0
+
+
 def _categories(codes: Any, cardinalities: tuple[int, ...]) -> list[tuple[Any, list[int]]]:
     parts = []
-    small = [place for place, size in enumerate(cardinalities) if size <= _MOST_ONE_HOT]
-    large = [place for place, size in enumerate(cardinalities) if size > _MOST_ONE_HOT]
+    most = _most_one_hot(cardinalities)
+    small = [place for place, size in enumerate(cardinalities) if size <= most]
+    large = [place for place, size in enumerate(cardinalities) if size > most]
     if small:
         sizes = [cardinalities[place] for place in small]
         layer = OneHot(sizes, columns=small, name="one_hot")
         parts.append((layer(codes), sizes))
     if large:
         sizes = [cardinalities[place] for place in large]
-        table = CategoryEmbedding(sizes, _CATEGORY_WIDTH, columns=large, name="vectors")
-        parts.append((table(codes), [_CATEGORY_WIDTH] * len(large)))
+        width = min(_CATEGORY_WIDTH, _WIDEST // len(large), _LARGEST_TABLE // sum(sizes))
+        table = CategoryEmbedding(sizes, max(1, width), columns=large, name="vectors")
+        parts.append((table(codes), [max(1, width)] * len(large)))
     return parts
 
 
-def output_activation(target: TargetSpec) -> str:
-    """Answer the activation of the last layer: sigmoid, softmax or linear."""
-    return _ACTIVATIONS[target.task]
+def answer(block: Any, target: TargetSpec, *, dense: Dense | None = None) -> Any:
+    """Add the output layer: a linear layer, and what the likelihood makes of it.
+
+    Args:
+        block: The last hidden block, (rows, width), or (rows, members, width) with members that
+            each get an output layer of their own.
+        target: What is predicted.
+        dense: Makes the linear layer from its units, its activation ("sigmoid", "softmax" or
+            "linear") and its name; None for `keras.layers.Dense`, or `MemberDense` with members.
+
+    Returns:
+        The output as `TargetSpec` describes it, (rows, outputs). With members: their mean outside
+        of training, and (rows, members, outputs) in training, so that each has its own loss.
+    """
+    members = len(block.shape) == 3
+    make = dense or (_member_dense if members else _dense)
+    likelihood = str(target.likelihood)
+    units = 1 if likelihood == "ordinal" else target.outputs
+    activation = _ACTIVATIONS.get(likelihood, "linear")
+    output = make(units, activation, "answers" if members else "answer")(block)
+    form = _form(target)
+    output = output if form is None else form(output)
+    if not members:
+        return output
+    mixture = MemberMixture if likelihood == "normal" else MemberMean
+    return mixture(name="answer")(output)
+
+
+def _dense(units: int, activation: str, name: str) -> Any:
+    return keras.layers.Dense(units, activation=activation, name=name)
+
+
+def _member_dense(units: int, activation: str, name: str) -> Any:
+    return MemberDense(units, activation, name=name)
+
+
+def _form(target: TargetSpec) -> Any:
+    """Answer the layer between the linear outputs and the answer; None where there is none."""
+    if target.likelihood == "ordinal":
+        return OrderedClasses(len(target.classes), name="ordered_classes")
+    if target.likelihood == "poisson":
+        return Rate(name="rate")
+    if target.likelihood == "normal":
+        return MeanDeviation(name="mean_deviation")
+    if target.likelihood == "quantiles":
+        return OrderedQuantiles(target.middle[0], name="ordered_quantiles")
+    return None
 
 
 def fix_edges(
     model: keras.Model, features: Features, target: NDArray[Any], spec: TargetSpec
 ) -> None:
-    """Learn the bins of a model's piecewise-linear embedding from the training rows."""
-    del target, spec
+    """Learn bins of the embedding, and thresholds of ordered classes, from the training rows."""
     for layer in model.layers:
+        if isinstance(layer, OrderedClasses):
+            # One row more of each class: none may have the share 0.
+            counts = np.bincount(target, minlength=len(spec.classes)) + 1
+            layer.set_shares(counts / counts.sum())
         if isinstance(layer, PiecewiseLinear):
             layer.set_edges(find_edges(features.numbers, most=layer.bins))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from headrace.model.architectures import Architecture
-from headrace.model.architectures.ends import enter, fix_edges, output_activation
+from headrace.model.architectures.ends import answer, enter, fix_edges
 
 if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
@@ -34,8 +34,7 @@ def build(
         width: The width of the embedding of a number column.
     """
     entrance = enter(features, embedding=embedding, bins=bins, width=width)
-    last = keras.layers.Dense(target.outputs, activation=output_activation(target), name="answer")
-    return keras.Model(entrance.inputs, last(entrance.block), name="linear")
+    return keras.Model(entrance.inputs, answer(entrance.block, target), name="linear")
 
 
 ARCHITECTURE = Architecture("linear", build, start=fix_edges)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import keras
 
 from headrace.model.architectures import Architecture
-from headrace.model.architectures.ends import enter, fix_edges, output_activation
+from headrace.model.architectures.ends import answer, enter, fix_edges
 from headrace.model.layers import FastDropout
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ def build(
         block = keras.layers.Dense(units, activation=activation, name=f"hidden_{place}")(block)
         if rate:
             block = FastDropout(rate, name=f"dropout_{place}")(block)
-    last = keras.layers.Dense(target.outputs, activation=output_activation(target), name="answer")
-    return keras.Model(entrance.inputs, last(block), name="mlp")
+    return keras.Model(entrance.inputs, answer(block, target), name="mlp")
 
 
 ARCHITECTURE = Architecture("mlp", build, start=fix_edges)

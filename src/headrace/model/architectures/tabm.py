@@ -7,14 +7,14 @@ layer, and share all layers between.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import keras
-from keras import ops
 
 from headrace.model.architectures import Architecture
-from headrace.model.architectures.ends import enter, fix_edges, output_activation
-from headrace.model.layers import FastDropout, MemberDense, MemberMean, MemberScale
+from headrace.model.architectures.ends import answer, enter, fix_edges
+from headrace.model.architectures.ensemble import Ensemble
+from headrace.model.layers import FastDropout, MemberScale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,39 +22,7 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.plan.features import FeatureSpec
 
-__all__ = ["ARCHITECTURE", "Ensemble", "build"]
-
-
-@keras.saving.register_keras_serializable(package="headrace")
-class Ensemble(keras.Model):  # type: ignore[misc]
-    """A model whose members, (rows, members, outputs) in training, each get their own loss.
-
-    The loss is the mean of the members' losses, never the loss of their mean, so that the members
-    stay different; metrics and predictions are those of the mean.
-    """
-
-    def compute_loss(
-        self,
-        x: Any = None,
-        y: Any = None,
-        y_pred: Any = None,
-        sample_weight: Any = None,
-        training: bool = True,
-    ) -> Any:
-        """Answer the mean of the members' losses."""
-        if len(y_pred.shape) == 3:
-            members = y_pred.shape[1]
-            y = ops.repeat(y, members, axis=0)
-            y_pred = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
-            if sample_weight is not None:
-                sample_weight = ops.repeat(sample_weight, members, axis=0)
-        return super().compute_loss(x, y, y_pred, sample_weight, training)
-
-    def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """Answer the metrics of the members' mean."""
-        if len(y_pred.shape) == 3:
-            y_pred = ops.mean(y_pred, axis=1)
-        return super().compute_metrics(x, y, y_pred, sample_weight)
+__all__ = ["ARCHITECTURE", "build"]
 
 
 def build(
@@ -88,8 +56,7 @@ def build(
         block = keras.layers.Dense(units, activation=activation, name=f"hidden_{place}")(block)
         if dropout:
             block = FastDropout(dropout, name=f"dropout_{place}")(block)
-    answers = MemberDense(target.outputs, output_activation(target), name="answers")(block)
-    return Ensemble(entrance.inputs, MemberMean(name="answer")(answers), name="tabm")
+    return Ensemble(entrance.inputs, answer(block, target), name="tabm")
 
 
 ARCHITECTURE = Architecture("tabm", build, start=fix_edges)

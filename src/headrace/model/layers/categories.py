@@ -1,0 +1,120 @@
+"""Categories: as zeros and ones, or as trained vectors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from headrace.model.layers.register import register
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["CategoryEmbedding", "OneHot"]
+
+
+@register
+class OneHot(keras.layers.Layer):  # type: ignore[misc]
+    """Turn category codes into one block of zeros and ones.
+
+    Shapes: (B, C) int32 to (B, sum of the cardinalities) float32.
+
+    Args:
+        cardinalities: The number of codes of each column that is used.
+        columns: Which columns of the input are used; None for all, in order.
+    """
+
+    def __init__(
+        self, cardinalities: Sequence[int], columns: Sequence[int] | None = None, **kwargs: Any
+    ) -> None:
+        """Store the sizes."""
+        super().__init__(**kwargs)
+        self.cardinalities = [int(size) for size in cardinalities]
+        self.columns = _columns(columns, self.cardinalities)
+        # For each output the column it looks at, and the code it stands for.
+        self._column = np.repeat(self.columns, self.cardinalities).astype(np.int32)
+        self._code = np.concatenate([np.arange(size, dtype=np.int32) for size in cardinalities])
+
+    def call(self, inputs: Any) -> Any:
+        """Compare the code of each output's column with the code it stands for."""
+        spread = ops.take(inputs, self._column, axis=1)
+        return ops.cast(ops.equal(spread, self._code), self.compute_dtype)
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
+        """Answer (B, sum of the cardinalities)."""
+        return (input_shape[0], sum(self.cardinalities))
+
+    def get_config(self) -> dict[str, Any]:
+        """Answer the sizes."""
+        config = {"cardinalities": self.cardinalities, "columns": self.columns}
+        return {**super().get_config(), **config}
+
+
+@register
+class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
+    """Look up a trained vector for each category code; all columns share one table.
+
+    Shapes: (B, C) int32 to (B, used columns * D).
+
+    Args:
+        cardinalities: The number of codes of each column that is used.
+        width: D, the length of a vector.
+        columns: Which columns of the input are used; None for all, in order.
+        stddev: The standard deviation of the numbers at the start; None for 1 / sqrt(D).
+    """
+
+    def __init__(
+        self,
+        cardinalities: Sequence[int],
+        width: int,
+        columns: Sequence[int] | None = None,
+        stddev: float | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Store the sizes."""
+        super().__init__(**kwargs)
+        self.cardinalities = [int(size) for size in cardinalities]
+        self.columns = _columns(columns, self.cardinalities)
+        self.width = width
+        self.stddev = stddev
+        # Where the part of each column begins in the table.
+        self._first = np.cumsum([0, *self.cardinalities[:-1]]).astype(np.int32)
+
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the table, one part a column."""
+        del input_shape
+        stddev = 1 / math.sqrt(self.width) if self.stddev is None else self.stddev
+        self.table = self.add_weight(
+            name="table",
+            shape=(sum(self.cardinalities), self.width),
+            initializer=keras.initializers.RandomNormal(stddev=stddev),
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """Look up the vectors."""
+        used = ops.take(inputs, np.asarray(self.columns, dtype=np.int32), axis=1)
+        vectors = ops.take(self.table, used + self._first, axis=0)
+        return ops.reshape(vectors, (-1, len(self.columns) * self.width))
+
+    def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
+        """Answer (B, used columns * D)."""
+        return (input_shape[0], len(self.columns) * self.width)
+
+    def get_config(self) -> dict[str, Any]:
+        """Answer the sizes."""
+        config = {
+            "cardinalities": self.cardinalities,
+            "width": self.width,
+            "columns": self.columns,
+            "stddev": self.stddev,
+        }
+        return {**super().get_config(), **config}
+
+
+def _columns(columns: Sequence[int] | None, cardinalities: list[int]) -> list[int]:
+    used = range(len(cardinalities)) if columns is None else columns
+    return [int(column) for column in used]
