@@ -2,7 +2,7 @@
 
     uv run --with lightgbm --with xgboost --with catboost python benchmarks/quality.py \
         [--data FOLDER] [--only adult metro] [--models "headrace balanced" LightGBM] \
-        [--seeds 3] [--limit 120] [--threads 2] [--everything] [--results FILE] [--report]
+        [--seeds 0 1 2] [--limit 120] [--threads 2] [--everything] [--results FILE] [--report]
 
 Each table is split 64/16/20: a model learns from the first part, stops by the second, and the
 third is measured; flights and metro are split in the order of time. All get the very same rows
@@ -145,7 +145,11 @@ def report(path: Path, models: list[str]) -> str:
     records = [record for record in read(path) if record["model"] in models]
     tables = list(dict.fromkeys(record["table"] for record in records))
     models = [m for m in models if any(record["model"] == m for record in records)]
-    cells = {(t, m): [r for r in records if (r["table"], r["model"]) == (t, m)] for t in tables for m in models}
+    cells = {
+        (t, m): [r for r in records if (r["table"], r["model"]) == (t, m)]
+        for t in tables
+        for m in models
+    }
     rows = [["table", "metric", *models]]
     for table in tables:
         metric = next(r["metric"] for r in records if r["table"] == table)
@@ -156,7 +160,9 @@ def report(path: Path, models: list[str]) -> str:
     ranked = ranks(cells, tables, whole)
     shown = {m: interval(ranked[:, place]) for place, m in enumerate(whole)}
     rows.append(["rank", "mean (95 %)", *(shown.get(m, "") for m in models)])
-    text = "\n".join("| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
+    text = "\n".join(
+        "| " + " | ".join(row) + " |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]]
+    )
     return text + "\n\n" + verdicts(path, records, models)
 
 
@@ -206,7 +212,9 @@ def verdicts(path: Path, records: list[dict[str, Any]], models: list[str]) -> st
             found.setdefault(comparison.verdict, []).append(f"{table} {seed}")
         if found:
             kinds = ("better", "worse", "not enough data to tell")
-            lines.append(f"| {rival} | " + " | ".join(listed(found.get(k, [])) for k in kinds) + " |")
+            lines.append(
+                f"| {rival} | " + " | ".join(listed(found.get(k, [])) for k in kinds) + " |"
+            )
     return "\n".join(lines)
 
 

@@ -93,9 +93,7 @@ TABLES = {
         tidy=_flights,
     ),
     "diamonds": Table(("diamonds.csv.gz",), "price", "regression", "rmse"),
-    "california": Table(
-        ("california_housing.csv.gz",), "median_house_value", "regression", "rmse"
-    ),
+    "california": Table(("california_housing.csv.gz",), "median_house_value", "regression", "rmse"),
     "letter": Table(("letter.csv.gz",), "lettr", "multiclass", "log_loss"),
     "deliveries": Table(("food_deliveries.csv.gz",), "time_to_delivery", "regression", "rmse"),
     "metro": Table(

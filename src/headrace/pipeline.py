@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.data.source import answer
+from headrace.data.source import answer, answers
 from headrace.errors import NotTrainedError, SettingError
+from headrace.model.targets import Targets
 from headrace.preprocessing.step import Step
 from headrace.stage import Stage
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
-    from headrace.evaluate.result import ClusterEvaluation, Evaluation
+    from headrace.evaluate.result import Evaluation
+    from headrace.evaluate.several import SeveralEvaluations
     from headrace.maintain.policy import Policy
     from headrace.maintain.result import MaintainResult
     from headrace.model.target import Label
@@ -42,7 +44,8 @@ class Pipeline:
     Args:
         steps: The steps in order, the model (`hr.Network`, `hr.KMeans`) last. None chooses them
             from the data's schema when `train` sees it; `print(pipe)` then shows them as code.
-        target: The column to predict. None for clusters, or for steps without a model.
+        target: The column to predict, or several that one network predicts. None for clusters, or
+            for steps without a model.
         kinds: Kinds of columns (number, boolean, category, datetime, text, id) where the inferred
             ones are not wanted, `{"zip": "category"}`.
         stages: The stages that `run` goes through; None for train, evaluate, tune, deploy and
@@ -68,14 +71,14 @@ class Pipeline:
         self,
         steps: Iterable[Step] | None = None,
         *,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         kinds: Mapping[str, Kind] | None = None,
         stages: Iterable[Stage] | None = None,
         seed: int = 0,
     ) -> None:
         """Store the settings; nothing is read or learnt yet."""
         self.steps = None if steps is None else _checked_steps(steps)
-        self.target = target
+        self.target = _checked_target(target)
         self.kinds = kinds
         self.stages = None if stages is None else _checked_stages(stages)
         self.seed = seed
@@ -184,8 +187,12 @@ class Pipeline:
 
         Returns:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
+            Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
         """
         fitted = self.fitted
+        if isinstance(fitted.target, Targets):
+            output = fitted.output(fitted.conform(data))
+            return answers(fitted.target.decode_all(output), data)
         values = fitted.decode(fitted.output(fitted.conform(data)))
         return answer(values, data, fitted.target.name if fitted.target else "cluster")
 
@@ -230,7 +237,7 @@ class Pipeline:
         fitted = self.fitted
         return fitted.transform(fitted.conform(data))
 
-    def evaluate(self, data: object, **settings: Any) -> Evaluation | ClusterEvaluation:
+    def evaluate(self, data: object, **settings: Any) -> Any:
         """Measure the model on rows that it has not seen, each metric with its interval.
 
         Args:
@@ -331,7 +338,7 @@ class Pipeline:
 
         return run(self, data, to)
 
-    def remember(self, evaluation: Evaluation) -> None:
+    def remember(self, evaluation: Evaluation | SeveralEvaluations) -> None:
         """Keep the scores of an evaluation, for the release's card and for maintenance."""
         self._fitted = replace(self.fitted, scores=evaluation.scores())
 
@@ -455,6 +462,15 @@ def _checked_steps(steps: Iterable[Step]) -> list[Step]:
                 "or hr.Network([64, 64])"
             )
     return listed
+
+
+def _checked_target(target: str | Sequence[str] | None) -> str | list[str] | None:
+    if target is None or isinstance(target, str):
+        return target
+    names = list(target)
+    if len(set(names)) < max(2, len(names)):
+        raise SettingError(f"several targets need two different columns or more, received {names}")
+    return names
 
 
 def _checked_stages(stages: Iterable[Stage]) -> list[Stage]:

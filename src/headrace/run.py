@@ -98,11 +98,14 @@ def _stages(pipeline: Pipeline) -> Sequence[Stage]:
     stages = default_stages()
     if pipeline.target is None:
         return [stage for stage in stages if stage.name != "tune"]
+    if not isinstance(pipeline.target, str):
+        # Tuning and maintenance follow one target.
+        return [stage for stage in stages if stage.name not in ("tune", "maintain")]
     return stages
 
 
 def _held_out(
-    rows: pl.DataFrame, target: str | None, seed: int
+    rows: pl.DataFrame, target: str | Sequence[str] | None, seed: int
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     if rows.height < _FEWEST_ROWS:
         raise DataError(
@@ -114,7 +117,7 @@ def _held_out(
                 )
             ]
         )
-    if target is None:
+    if not isinstance(target, str):
         return split(rows, share=_TEST_SHARE, seed=seed)
     labels = label_series(rows, target)
     few = labels.n_unique() <= max(2, rows.height // 50)

@@ -57,7 +57,9 @@ def test_counts_are_in_units_of_their_mean(settings: dict[str, Any]) -> None:
 
 
 def test_counts_below_0_are_named_by_their_row() -> None:
-    with pytest.raises(DataError, match=r"row 2: expected a count, 0 or more, received -1") as caught:
+    with pytest.raises(
+        DataError, match=r"row 2: expected a count, 0 or more, received -1"
+    ) as caught:
         infer([0, 2, -1], task="count")
     assert caught.value.problems[0].row == 2
     with pytest.raises(DataError, match="0 or more"):

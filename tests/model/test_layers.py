@@ -124,6 +124,20 @@ def test_category_embedding_is_its_formula() -> None:
     assert np.array_equal(outputs, expected)
 
 
+def test_rare_codes_are_believed_less_and_unseen_ones_not_at_all() -> None:
+    codes = np.array([[0, 0], [0, 1], [0, 1], [0, 1], [0, 1]], dtype=np.int32)
+    layer = CategoryEmbedding([3, 2], width=2, prior=1)
+    plain = numpy(layer(codes))
+    layer.set_counts(codes)
+    assert numpy(layer.trust).tolist() == pytest.approx([5 / 6, 0, 0, 1 / 2, 4 / 5])
+    expected = plain * np.repeat(numpy(layer.trust)[codes + np.array([0, 3])], 2, axis=1)
+    assert numpy(layer(codes)) == pytest.approx(expected)
+    sure = CategoryEmbedding([3, 2], width=2)
+    sure.build((None, 2))
+    sure.set_counts(codes)
+    assert numpy(sure.trust).tolist() == [1, 0, 0, 1, 1]
+
+
 def test_member_layers_are_their_formulas() -> None:
     x = RANDOM.normal(size=(4, 3)).astype(np.float32)
     scale = MemberScale(2, chunks=[2, 1])

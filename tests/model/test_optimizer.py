@@ -100,7 +100,8 @@ def test_without_factors_it_is_keras_adamw() -> None:
     for kind in ("ours", "keras"):
         model = make_model()
         model.get_layer("slow").trainable = False
-        optimizer = adamw(model, Recipe(), steps=1)
+        recipe = Recipe(learning_rate=2e-3, ema_momentum=None)
+        optimizer = adamw(model, recipe, steps=1)
         if kind == "keras":
             optimizer = keras.optimizers.AdamW(2e-3, weight_decay=3e-4, global_clipnorm=1.0)
             optimizer.exclude_from_weight_decay(var_names=["bias"])

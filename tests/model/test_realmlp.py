@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import SettingError
-from headrace.model.architectures import architecture
+from headrace.model.architectures import architecture, realmlp
 from headrace.model.architectures.realmlp import build, start
 from headrace.model.layers import (
     CategoryEmbedding,
@@ -80,6 +80,15 @@ def test_the_start_follows_the_seed_and_looks_at_few_rows(table: Any) -> None:
     first, again, other = (started(given, seed, hidden=[6]).get_weights() for seed in (1, 1, 2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert not all(np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+
+
+def test_the_start_takes_fewer_rows_where_they_are_wide(table: Any, monkeypatch: Any) -> None:
+    given = table(rows=500, cardinalities=(4,))
+    monkeypatch.setattr(realmlp, "_LARGEST_BLOCK", 48 * 100)  # three numbers with 16 waves each
+    taken: list[int] = []
+    monkeypatch.setattr(NTKDense, "start", lambda layer, rows, random: taken.append(len(rows)))
+    started(given, hidden=[6])
+    assert taken == [100, 100]
 
 
 def test_answers_are_clamped_only_where_that_is_asked_for(table: Any) -> None:

@@ -11,6 +11,7 @@ import pytest
 import headrace as hr
 from headrace.errors import SettingError
 from headrace.model.network import Network
+from headrace.model.recipe import Recipe
 from headrace.train.learning_rate import (
     LearningRateSearch,
     find_learning_rate,
@@ -42,8 +43,8 @@ def test_the_rates_rise_by_equal_factors_until_the_loss_diverges(
 ) -> None:
     factors = np.array(search.rates[1:]) / np.array(search.rates[:-1])
     assert np.allclose(factors, 1e6 ** (1 / 79))
-    assert search.rates[0] == pytest.approx(2e-6)
-    assert search.usual == pytest.approx(2e-3)
+    assert search.usual == Recipe().learning_rate
+    assert search.rates[0] == pytest.approx(search.usual / 1000)
     assert len(search.losses) == len(search.rates) == len(search.smoothed)
     assert search.diverged
     assert min(search.smoothed) < search.smoothed[0] < search.smoothed[-1]
@@ -57,7 +58,7 @@ def test_the_suggestion_lies_on_the_way_down(search: LearningRateSearch) -> None
 
 
 def test_the_result_can_be_read_stored_and_drawn(search: LearningRateSearch) -> None:
-    assert "where the loss fell fast; it would have been 0.002" in search.summary()
+    assert f"where the loss fell fast; it would have been {search.usual:.3g}" in search.summary()
     assert "until the loss diverged" in search.summary()
     stored = json.loads(json.dumps(search.to_dict()))
     assert stored["suggestion"] == search.suggestion

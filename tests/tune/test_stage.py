@@ -8,7 +8,6 @@ import polars as pl
 import pytest
 
 import headrace as hr
-from headrace.duration import seconds
 from headrace.preprocessing.space import Choice, Real
 
 if TYPE_CHECKING:
@@ -58,10 +57,3 @@ def test_a_study_goes_on_from_its_file(table: pl.DataFrame, tmp_path: Path) -> N
     assert second.trials[0].value == first.trials[0].value
     with pytest.raises(hr.SettingError, match="another identity"):
         pipeline(0.02).tune(rows.head(300), trials=3, **settings)
-
-
-def test_times_are_read() -> None:
-    assert seconds("90s") == 90
-    assert seconds("1.5h") == 5400
-    with pytest.raises(hr.SettingError, match="not 'soon'"):
-        seconds("soon")

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import SettingError
-from headrace.visualization import training_curves, tuning
+from headrace.visualization import learning_rates, training_curves, tuning
 
 HISTORY = {"loss": [0.9, 0.5, 0.4, 0.3], "val_loss": [0.8, 0.5, 0.6, 0.7], "accuracy": [0.5] * 4}
 
@@ -38,6 +38,19 @@ def test_one_epoch_another_metric_and_a_steep_fall() -> None:
 def test_an_unknown_metric_names_those_there_are() -> None:
     with pytest.raises(SettingError, match="holds loss, val_loss, accuracy, not 'auc'"):
         training_curves(HISTORY, metric="auc")
+
+
+def make_search(suggestion: float | None, *smoothed: float) -> SimpleNamespace:
+    rates = 10.0 ** np.arange(-4, len(smoothed) - 4)
+    return SimpleNamespace(rates=rates, losses=smoothed, smoothed=smoothed, suggestion=suggestion)
+
+
+def test_the_suggested_learning_rate_is_marked() -> None:
+    ax = learning_rates(make_search(0.002, 0.9, 0.6, 0.4, 1e6))
+    assert names(ax) == ["each step", "smoothed", "suggestion: 0.002"]
+    assert ax.get_xscale() == "log"
+    assert 0.9 < ax.get_ylim()[1] < 2  # the end presses nothing together
+    assert names(learning_rates(make_search(None, 0.9, 1.2))) == ["each step", "smoothed"]
 
 
 def test_trials_and_the_best_so_far() -> None:

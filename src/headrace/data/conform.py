@@ -85,7 +85,8 @@ def conform(
     if problems:  # the values of the other columns are worth knowing too
         _canonical(frame, schema, readings, keep, problems)
         raise DataError(problems)
-    unknown = [name for name in held if name not in {*schema.names, *keep, *ignore}]
+    known = {*schema.names, *keep, *ignore}
+    unknown = [name for name in held if name not in known]
     warn_unknown(unknown, schema, stacklevel=2)
     return _canonical(frame, schema, readings, keep, problems)
 
@@ -188,10 +189,11 @@ def _flags(doubtful: Mapping[str, Reading]) -> list[pl.Expr]:
 
 def _misfits_of(table: pl.DataFrame, doubtful: Mapping[str, Reading]) -> dict[str, Reading]:
     """Answer the columns of a converted table that hold values that do not fit."""
+    flags = set(table.columns)
     flagged = {
         name
         for name in doubtful
-        if table[name].null_count() or (_PREFIX + name in table and table[_PREFIX + name].any())
+        if table[name].null_count() or (_PREFIX + name in flags and table[_PREFIX + name].any())
     }
     return {name: read for name, read in doubtful.items() if name in flagged}
 

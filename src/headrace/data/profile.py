@@ -17,7 +17,7 @@ from headrace.errors import DataError, Problem, SettingError
 from headrace.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
@@ -29,6 +29,7 @@ __all__ = ["ColumnProfile", "Profile", "profile"]
 _SAMPLE_ROWS = 100_000
 _EXACT_ROWS = 1_000_000
 _VALUES = 200
+_COLUMNS_AT_ONCE = 32
 
 
 @dataclass(frozen=True)
@@ -191,17 +192,13 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
     sample = _sample(frame, measured)
     inner = {column.name: inner_edges(_present(sample, column)) for column in measured}
     exact = in_memory(frame) and collect(frame.select(pl.len())).item() <= _EXACT_ROWS
-    queries: list[pl.Expr] = [pl.len().alias("rows")]
-    for i, column in enumerate(schema):
-        for label, fact in _queries(column, inner.get(column.name, []), exact=exact).items():
-            queries.append(fact.alias(f"{i} {label}"))
-    found = collect(frame.select(queries), streaming=not in_memory(frame)).row(0, named=True)
-    rows = found["rows"]
+    asked = [_queries(column, inner.get(column.name, []), exact=exact) for column in schema]
+    rows, found = _facts(frame, asked)
     if not rows:
         raise DataError([Problem("the table is empty: it has no rows")])
     columns = (
-        _column_profile(column, rows, _facts(found, i), inner.get(column.name, []))
-        for i, column in enumerate(schema)
+        _column_profile(column, rows, facts, inner.get(column.name, []))
+        for column, facts in zip(schema, found, strict=True)
     )
     return Profile(rows=rows, columns=tuple(columns))
 
@@ -252,9 +249,25 @@ def _distinct(held: pl.Expr, *, exact: bool) -> pl.Expr:
     return held.n_unique() if exact else held.approx_n_unique()
 
 
-def _facts(found: Mapping[str, Any], i: int) -> dict[str, Any]:
-    start = f"{i} "
-    return {key.removeprefix(start): fact for key, fact in found.items() if key.startswith(start)}
+def _facts(
+    frame: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]]
+) -> tuple[int, list[dict[str, Any]]]:
+    """Answer the number of rows, and for each column its facts by name."""
+    held = in_memory(frame)
+    # The time of one large query grows with its square; but each further one scans files anew.
+    step = _COLUMNS_AT_ONCE if held else len(asked)
+    rows, found = 0, []
+    for first in range(0, len(asked), step):
+        part = asked[first : first + step]
+        queries = [
+            fact.alias(f"{i} {label}")
+            for i, facts in enumerate(part)
+            for label, fact in facts.items()
+        ]
+        row = collect(frame.select(pl.len(), *queries), streaming=not held).row(0, named=True)
+        rows = row["len"]
+        found += [{label: row[f"{i} {label}"] for label in facts} for i, facts in enumerate(part)]
+    return rows, found
 
 
 def _column_profile(

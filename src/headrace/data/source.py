@@ -185,6 +185,14 @@ def answer(values: NDArray[Any], data: object, name: str) -> Any:
     return values
 
 
+def answers(columns: Mapping[str, NDArray[Any]], data: object) -> Any:
+    """Put several columns of predictions in a frame: of pandas for pandas, else of Polars."""
+    if _is_pandas(data):
+        frame: Any = data
+        return sys.modules["pandas"].DataFrame(dict(columns), index=frame.index)
+    return pl.DataFrame([column_of(name, values) for name, values in columns.items()])
+
+
 def natural(values: pl.Series) -> pl.Series:
     """Give a column of text the dtype that its values have, if that loses nothing.
 

@@ -69,6 +69,7 @@ def _title(about: Mapping[str, Any]) -> str:
         "multiclass": "multi-class classification",
         "regression": "regression",
         "clustering": "clusters",
+        "joint": "several targets of one network",
     }
     task = words.get(about.get("task") or "", "a headrace pipeline")
     return f"{_text(about['target'])}: {task}" if about.get("target") else task.capitalize()

@@ -9,6 +9,7 @@ import numpy as np
 from headrace.deploy.export import graph_module
 from headrace.errors import SettingError
 from headrace.model.backend import tensorflow as load_tensorflow
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +32,8 @@ def graph_of(fitted: Fitted) -> Any:
     The function takes the raw blocks that the schema has columns for. It answers a dict:
     `probabilities` (rows, classes) float32 for classes, `prediction` (rows,) float32 in the
     target's own units for regression, with `deviation` (rows,) or `quantiles` (rows, quantiles)
-    beside it where the network answers them, `cluster` (rows,) int64 and `distances`
+    beside it where the network answers them (the same for each of several targets, with the
+    target's name before each), `cluster` (rows,) int64 and `distances`
     (rows, clusters) float64 for clusters.
 
     Raises:
@@ -49,16 +51,9 @@ def graph_of(fitted: Fitted) -> Any:
 
 
 def compared(fitted: Fitted, answers: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Answer what is compared between paths, (rows, columns): every output but cluster numbers.
-
-    Values in the units of a target are divided by its scale, so that one tolerance suits all.
-    Rates, which are powers, are compared by `log(1 + rate)`: large ones by their ratio.
-    """
-    spec = fitted.target
-    names, scale = (spec.answer_names, spec.scale) if spec else (("distances",), 1.0)
-    parts = [np.asarray(answers[name], dtype=np.float64) / scale for name in names]
-    columns = np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
-    return np.log1p(columns) if spec and spec.likelihood == "poisson" else columns
+    """Answer what is compared between paths, (rows, columns): every output but cluster numbers."""
+    parts = fitted.target.scaled(answers) if fitted.target else [answers["distances"]]
+    return np.concatenate([part.reshape(len(part), -1) for part in parts], axis=1)
 
 
 def graph_columns(fitted: Fitted, blocks: Blocks) -> dict[str, NDArray[Any]]:
@@ -86,19 +81,29 @@ def block_tensors(fitted: Fitted, blocks: Blocks) -> dict[str, tf.Tensor]:
 
 
 def _network_answer(fitted: Fitted) -> Answer:
-    tensorflow = load_tensorflow()
     network, plan = fitted.network, fitted.plan
     spec = network.target_spec
 
     def answer(blocks: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         output = network.tensorflow(plan.tensorflow(blocks))
-        if spec.task == "regression":
-            return _values(spec, output)
-        if spec.task == "binary":
-            output = tensorflow.concat([1.0 - output, output], axis=1)
-        return {"probabilities": output}
+        if not isinstance(spec, Targets):
+            return _answers(spec, output)
+        return {
+            f"{key}_{name}": value
+            for key, part, columns in zip(spec.keys, spec.parts, spec.slices, strict=True)
+            for name, value in _answers(part, output[:, columns]).items()
+        }
 
     return answer
+
+
+def _answers(spec: TargetSpec, output: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Answer what the output of a network says of one target."""
+    if spec.task == "regression":
+        return _values(spec, output)
+    if spec.task == "binary":
+        output = load_tensorflow().concat([1.0 - output, output], axis=1)
+    return {"probabilities": output}
 
 
 def _values(spec: TargetSpec, output: tf.Tensor) -> dict[str, tf.Tensor]:

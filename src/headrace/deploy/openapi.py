@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from headrace.model.targets import Targets
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -125,6 +127,8 @@ def _answer(runtime: Runtime) -> dict[str, Any]:
 def _prediction(runtime: Runtime) -> dict[str, Any]:
     if runtime.classes:
         return {"enum": list(runtime.classes)}
+    if isinstance(runtime.target, Targets):
+        return {"type": "object", "properties": {name: {} for name in runtime.target.columns}}
     return {"type": "integer"} if runtime.task == "clustering" else {"type": "number"}
 
 

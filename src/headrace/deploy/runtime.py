@@ -17,6 +17,7 @@ from headrace.deploy.registry import find_release
 from headrace.deploy.session import open_session
 from headrace.errors import ReleaseError, SettingError
 from headrace.model.target import TargetSpec
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     import os
@@ -80,7 +81,7 @@ class Runtime:
             if "target.json" in self.release
             else None
         )
-        self.door = RowDoor(self.schema, ignore=(self.target.name,) if self.target else ())
+        self.door = RowDoor(self.schema, ignore=self.target.columns if self.target else ())
         self.session = open_session(self.release.bytes("model.onnx"), threads=threads)
         self._inputs = tuple(value.name for value in self.session.get_inputs())
         self._check_graph()
@@ -92,7 +93,7 @@ class Runtime:
 
     @property
     def task(self) -> str:
-        """What it answers: "binary", "multiclass", "regression" or "clustering"."""
+        """What it answers: "binary", "multiclass", "regression", "joint" or "clustering"."""
         return self.target.task if self.target else "clustering"
 
     @property
@@ -100,18 +101,21 @@ class Runtime:
         """The labels, in the order of the probabilities' columns; empty without classes."""
         return self.target.classes if self.target else ()
 
-    def predict(self, rows: object) -> NDArray[Any]:
+    def predict(self, rows: object) -> Any:
         """Answer the label, value or cluster of each row.
 
         Args:
             rows: A list of dicts, one dict, or a pandas or Polars frame.
 
         Returns:
-            (rows,) labels in their own type, float64 values, or int64 clusters.
+            (rows,) labels in their own type, float64 values, or int64 clusters; of several
+            targets a dict of such arrays.
 
         Raises:
             DataError: Every value that does not fit and every column that is absent.
         """
+        if isinstance(self.target, Targets):
+            return self.target.decode_answers(self.answers(self.door(as_rows(rows))))
         return self.decode(self.output(rows))
 
     def predict_proba(self, rows: object) -> NDArray[Any]:
@@ -175,7 +179,7 @@ class Runtime:
         if not self.classes:
             raise SettingError(
                 f"the release {self.version} answers {self.task}, which has no probabilities: "
-                "use predict instead of predict_proba"
+                "use predict or predict_distribution instead of predict_proba"
             )
 
     def __repr__(self) -> str:
@@ -192,6 +196,17 @@ class Runtime:
                 f"model.onnx of {self.version} should answer {', '.join(map(repr, wanted))} from "
                 f"numbers, strings and times; it answers {found} from {list(self._inputs)}"
             )
+
+
+def by_row(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+    """Answer columns as a dict for each row.
+
+    Example:
+        >>> by_row({"price": np.array([1.5]), "sold": np.array(["yes"])})
+        [{'price': 1.5, 'sold': 'yes'}]
+    """
+    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    return [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 def as_rows(rows: object) -> Sequence[Mapping[str, object]]:

@@ -24,8 +24,9 @@ from starlette.responses import Response
 from headrace.data.rows import RowDoor
 from headrace.deploy.body import BodyLimits, Refusal, decode, problems, read_body, rows_of
 from headrace.deploy.openapi import predict_operation
-from headrace.deploy.runtime import Runtime
+from headrace.deploy.runtime import Runtime, by_row
 from headrace.errors import DataError
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     import os
@@ -89,20 +90,23 @@ class Service:
         """
         unknown = self._unknown(rows)
         answers = self.runtime.answers(self._door(unknown)(rows))
-        output = answers[self.runtime.answer_names[0]]
-        answer: dict[str, Any] = {
-            "version": self.runtime.version,
-            "predictions": self.runtime.decode(output).tolist(),
-        }
-        if self.runtime.classes:
-            answer["probabilities"] = output.tolist()
-            answer["classes"] = self.runtime.classes
-        elif len(answers) > 1:
-            columns = self.runtime.distribution(answers)
-            answer["distribution"] = {name: column.tolist() for name, column in columns.items()}
+        answer: dict[str, Any] = {"version": self.runtime.version, **self._says(answers)}
         if unknown:
             answer["ignored"] = unknown
         return answer
+
+    def _says(self, answers: dict[str, Any]) -> dict[str, Any]:
+        """Answer the predictions, and what is known of their spread."""
+        runtime = self.runtime
+        if isinstance(runtime.target, Targets):
+            return {"predictions": by_row(runtime.target.decode_answers(answers))} | _spread(
+                runtime, answers
+            )
+        output = answers[runtime.answer_names[0]]
+        says: dict[str, Any] = {"predictions": runtime.decode(output).tolist()}
+        if runtime.classes:
+            return says | {"probabilities": output.tolist(), "classes": runtime.classes}
+        return says | (_spread(runtime, answers) if len(answers) > 1 else {})
 
     def _unknown(self, rows: list[Any]) -> tuple[str, ...]:
         """Answer the columns that the schema does not know; the answer names them."""
@@ -116,6 +120,11 @@ class Service:
     def _make_door(self, unknown: tuple[str, ...]) -> RowDoor:
         # A door that knows them already does not warn: the answer does.
         return RowDoor(self.runtime.schema, ignore=unknown) if unknown else self.runtime.door
+
+
+def _spread(runtime: Runtime, answers: dict[str, Any]) -> dict[str, Any]:
+    columns = runtime.distribution(answers)
+    return {"distribution": {name: column.tolist() for name, column in columns.items()}}
 
 
 def create_app(

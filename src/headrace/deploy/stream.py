@@ -17,8 +17,9 @@ import msgspec
 
 from headrace.data.rows import RowDoor
 from headrace.deploy.body import Refusal, decode
-from headrace.deploy.runtime import Runtime
+from headrace.deploy.runtime import Runtime, by_row
 from headrace.errors import DataError, SettingError
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     import os
@@ -123,6 +124,8 @@ class _Scorer:
             half = len(lines) // 2
             return self._rows(lines[:half]) + self._rows(lines[half:])
         answers = self.runtime.answers(blocks)
+        if isinstance(self.runtime.target, Targets):
+            return _of_several(self.runtime, self.runtime.target, answers)
         output = answers[self.runtime.answer_names[0]]
         predictions = self.runtime.decode(output).tolist()
         if not self.runtime.classes:
@@ -152,12 +155,18 @@ def _with_distribution(
     """Answer values or clusters, with each row's distribution where the network answers one."""
     if len(answers) == 1:
         return [{"prediction": value} for value in predictions]
-    columns = runtime.distribution(answers)
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    rows = by_row(runtime.distribution(answers))
     return [
-        {"prediction": value, "distribution": dict(zip(columns, row, strict=True))}
+        {"prediction": value, "distribution": row}
         for value, row in zip(predictions, rows, strict=True)
     ]
+
+
+def _of_several(
+    runtime: Runtime, targets: Targets, answers: dict[str, NDArray[Any]]
+) -> list[dict[str, Any]]:
+    predictions = by_row(targets.decode_answers(answers))
+    return _with_distribution(runtime, predictions, answers)
 
 
 def _read(text: bytes | None, number: int) -> _Line:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.clustering.kmeans import KMeans
 from headrace.data.conform import conform
@@ -14,8 +14,10 @@ from headrace.evaluate.clusters import evaluate_clusters
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
 from headrace.evaluate.scores import to_scores
+from headrace.evaluate.several import SeveralEvaluations
 from headrace.evaluate.stability import Stability, stability
 from headrace.metrics.measure import of_values
+from headrace.model.targets import Targets
 from headrace.progress import bar
 from headrace.stage import Context, Stage
 from headrace.train.labels import LABEL, label_series
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from headrace.metrics.measure import Measure
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
+
+    AnyEvaluation: TypeAlias = "Evaluation | SeveralEvaluations | ClusterEvaluation"
 
 __all__ = ["Evaluate", "LabelledRows", "labelled_rows"]
 
@@ -85,11 +89,11 @@ class Evaluate(Stage):
         self.resamples = resamples
         self.confidence = confidence
 
-    def run(self, pipeline: Pipeline, context: Context) -> Evaluation | ClusterEvaluation:
+    def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
         """Evaluate on `context.test`."""
         return self.measure(pipeline, context.test)
 
-    def measure(self, pipeline: Pipeline, data: object) -> Evaluation | ClusterEvaluation:
+    def measure(self, pipeline: Pipeline, data: object) -> AnyEvaluation:
         """Evaluate on any rows; the scores are remembered for the release.
 
         Raises:
@@ -100,9 +104,22 @@ class Evaluate(Stage):
             raise NotTrainedError("a pipeline without a model has nothing to evaluate")
         if fitted.target is None:
             return self._clusters(fitted, data)
-        result = self._network(pipeline, fitted, data)
+        result = self._targets(pipeline, fitted, data)
         pipeline.remember(result)
         return result
+
+    def _targets(
+        self, pipeline: Pipeline, fitted: Fitted, data: object
+    ) -> Evaluation | SeveralEvaluations:
+        if not isinstance(fitted.target, Targets):
+            return self._network(pipeline, fitted, data)
+        rows = read(data).collect()
+        return SeveralEvaluations(
+            {
+                name: self._network(pipeline, fitted.for_target(name), rows)
+                for name in fitted.target.columns
+            }
+        )
 
     def _network(self, pipeline: Pipeline, fitted: Fitted, data: object) -> Evaluation:
         spec = fitted.network.target_spec
@@ -127,7 +144,7 @@ class Evaluate(Stage):
             result = replace(
                 result,
                 importance=self._importance(fitted, rows, result.primary, pipeline.seed),
-                stability=self._stability(pipeline, rows, progress.advance),
+                stability=self._stability(pipeline, fitted, rows, progress.advance),
             )
             progress.advance(note="done")
         return result
@@ -168,16 +185,18 @@ class Evaluate(Stage):
             seed=seed,
         )
 
-    def _stability(self, pipeline: Pipeline, rows: LabelledRows, advance: Any) -> Stability | None:
+    def _stability(
+        self, pipeline: Pipeline, fitted: Fitted, rows: LabelledRows, advance: Any
+    ) -> Stability | None:
         if not self.stability:
             return None
-        again = pipeline.fitted.retrain
+        again = fitted.retrain
         if again is None:
             raise NotTrainedError(
                 "stability trains again with other seeds, which needs the training rows; "
                 "a loaded pipeline has none"
             )
-        spec = pipeline.fitted.network.target_spec
+        spec = fitted.network.target_spec
 
         def train(seed: int) -> NDArray[Any]:
             output = again(seed).output(rows.canonical)

@@ -18,6 +18,7 @@ from headrace.maintain.loop import tick
 from headrace.maintain.score import Score
 from headrace.metrics.measure import of_values, primary
 from headrace.model.network import Network
+from headrace.model.targets import Targets
 from headrace.stage import Context, Stage
 from headrace.train.labels import label_series, labels_given
 from headrace.train.training import continue_training
@@ -62,6 +63,11 @@ class Maintain(Stage):
         host = _Host(pipeline, Registry(home) if home is not None else None)
         raw = read(data, empty=True).collect()
         target = host.champion.target
+        if isinstance(target, Targets):
+            raise SettingError(
+                f"maintenance follows one target, and the pipeline predicts {target.name}: train "
+                "a pipeline for each target that is to be maintained"
+            )
         known = None
         if target is not None and labels is not None:
             known = labels_given(labels, raw.height, target.name)

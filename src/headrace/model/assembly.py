@@ -166,8 +166,7 @@ def _stated(recipe: Recipe, network: Network) -> Recipe:
     if network.patience != "auto":
         stated["patience"] = network.patience
     if network.epochs is not None:
-        stated["epochs_without_validation"] = network.epochs
-        stated["most_steps"] = None
+        stated |= {"epochs_without_validation": network.epochs, "most_steps": None}
     return replace(recipe, **stated)
 
 

@@ -64,8 +64,7 @@ def suspect(numbers: NDArray[Any], batch: NDArray[np.intp], columns: Sequence[st
     row, column = np.unravel_index(int(np.argmax(distance)), distance.shape)
     if distance[row, column] < _FAR:
         return ""
-    value = numbers[batch[row], column]
+    name, value = columns[int(column)], numbers[batch[row], column]
     return (
-        f", where column {columns[int(column)]!r} holds {value:.4g} in row {batch[row]}, far from its "
-        "other values"
+        f", where column {name!r} holds {value:.4g} in row {batch[row]}, far from its other values"
     )

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from headrace.errors import SettingError, nearest
 from headrace.model import likelihoods
 from headrace.model.backend import keras
+from headrace.model.inference import of_target
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -73,6 +75,8 @@ class Loss:
         """Answer an encoded target, (rows,), as the loss reads it."""
         import numpy as np
 
+        if values.ndim == 2:  # several targets: the loss takes them apart
+            return np.asarray(values, dtype=np.float32)
         if self.one_hot:
             columns: NDArray[Any] = np.eye(outputs, dtype=np.float32)[values]
             return columns
@@ -113,6 +117,8 @@ def choose_loss(loss: Any, target: TargetSpec, label_smoothing: float = 0.0) -> 
     Raises:
         SettingError: There is no such loss, or it does not suit the task.
     """
+    if isinstance(target, Targets):
+        return _joint_loss(loss, target, label_smoothing)
     own = _OWN_LOSSES.get(target.likelihood or "point")
     _check_smoothing(label_smoothing, loss, target)
     if own is not None:
@@ -124,6 +130,21 @@ def choose_loss(loss: Any, target: TargetSpec, label_smoothing: float = 0.0) -> 
     function, name = _keras_loss(loss, target)
     sparse = "sparse" in name
     return Loss(function, one_hot=several and not sparse, codes=several and sparse)
+
+
+def _joint_loss(loss: Any, targets: Targets, label_smoothing: float) -> Loss:
+    """Answer the mean of the losses of several targets, each on its own columns."""
+    parts = []
+    for part, columns in zip(targets.parts, targets.slices, strict=True):
+        smoothing = label_smoothing if part.likelihood in ("bernoulli", "categorical") else 0.0
+        own = choose_loss(of_target(loss, part.name), part, smoothing)
+        if own.one_hot:
+            raise SettingError(
+                f"the loss of {part.name!r} among several targets must read class numbers, such "
+                f"as 'sparse_categorical_crossentropy', received {loss!r}"
+            )
+        parts.append((own.function, own.codes, columns))
+    return Loss(likelihoods.joint(parts))
 
 
 def _own_loss(own: str, loss: Any, target: TargetSpec) -> Loss:
@@ -222,6 +243,8 @@ def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[An
     """
     module = keras().metrics
     chosen: list[Any] = []
+    if isinstance(target, Targets):
+        return _metrics_of_several(metrics)
     if target.task == "regression" and target.outputs > 1:
         return _metrics_of_point(metrics, target)
     for metric in _METRICS[target.task] if metrics is None else metrics:
@@ -236,6 +259,15 @@ def choose_metrics(metrics: Sequence[Any] | None, target: TargetSpec) -> list[An
                 raise SettingError(_unknown("metric", metric, known)) from error
         chosen.append(metric)
     return chosen
+
+
+def _metrics_of_several(metrics: Sequence[Any] | None) -> list[Any]:
+    if metrics:
+        raise SettingError(
+            f"metrics in the history belong to one target, received {list(metrics)!r} for several: "
+            "leave them out; evaluate() has the metrics of each target"
+        )
+    return []
 
 
 def _metrics_of_point(metrics: Sequence[Any] | None, target: TargetSpec) -> list[Any]:

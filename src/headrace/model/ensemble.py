@@ -172,7 +172,7 @@ def _folds(fitting: Fitting, everything: Labelled, count: int, *, pooled: bool) 
 
 def _parts(target: NDArray[Any], spec: TargetSpec, count: int, seed: int) -> NDArray[np.intp]:
     order = np.random.default_rng(seed).permutation(len(target))
-    if spec.task != "regression":
+    if spec.classes:
         order = order[np.argsort(target[order], kind="stable")]
     parts = np.empty(len(target), dtype=np.intp)
     parts[order] = np.arange(len(target)) % count
@@ -261,7 +261,7 @@ def _training(kinds: Sequence[_Kind], shares: Sequence[float], peak: PeakMemory)
             seconds[part] = seconds.get(part, 0.0) + value
     members = tuple(
         TrainedMember(
-            kind.member.architecture if network.architecture != CUSTOM else CUSTOM,
+            network.architecture,
             fold + 1,
             network.best_epoch,
             network.seconds,

@@ -52,6 +52,7 @@ class FusedSteps:
     Attributes:
         broken: The step of this epoch, counted from 0, in which the loss was no finite number any
             more; None while it is one.
+        done: How many steps of this epoch were taken.
 
     Args:
         model: Built and compiled.
@@ -78,7 +79,7 @@ class FusedSteps:
         self._many: Any = None
         self._last: Any = None
         self._order: Any = None
-        self._done = 0
+        self.done = 0
         self.broken: int | None = None
 
     @property
@@ -116,7 +117,7 @@ class FusedSteps:
         """Put the rows into a new order."""
         order = self._random.permutation(self._count).astype(np.int32)
         self._order = tensorflow().constant(order)
-        self._done = 0
+        self.done = 0
         self.broken = None
 
     def rows_of(self, step: int) -> NDArray[np.intp]:
@@ -129,14 +130,14 @@ class FusedSteps:
         """Take the next steps and answer the metrics of the epoch so far."""
         del iterator
         tf = tensorflow()
-        first, last = self._done, min(self._done + STEPS, self.steps)
+        first, last = self.done, min(self.done + STEPS, self.steps)
         until = min(last, self._full)
         broken = int(self._many(self._order, tf.constant(first), tf.constant(until)))
         if broken < until:
             self.broken = broken
         elif last > self._full and not bool(self._last(self._order)):
             self.broken = self._full
-        self._done = last
+        self.done = last
         return self._model.get_metrics_result()
 
     def _many_steps(self, order: Any, first: Any, last: Any) -> Any:

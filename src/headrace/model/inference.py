@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from headrace.errors import SettingError
+from headrace.errors import SettingError, nearest
 from headrace.model.target import TargetSpec, check_task, plain_labels
 from headrace.model.target_checks import (
     check_counts,
@@ -14,6 +15,7 @@ from headrace.model.target_checks import (
     target_numbers,
     target_problem,
 )
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from headrace.model.target import Likelihood, StatedTask, Task
 
-__all__ = ["LOSSES_OF_NUMBERS", "MOST_INTEGER_CLASSES", "infer_target"]
+__all__ = ["LOSSES_OF_NUMBERS", "MOST_INTEGER_CLASSES", "infer_target", "of_target"]
 
 MOST_INTEGER_CLASSES = 20
 """Integer targets with more distinct values than this are taken as regression."""
@@ -35,14 +37,34 @@ LOSSES_OF_NUMBERS: dict[str, Likelihood] = {
 """The losses that say what the output of a regression describes."""
 
 
+def of_target(setting: Any, name: str) -> Any:
+    """Answer what a setting says of one of several targets; None where a dict leaves it out.
+
+    Example:
+        >>> of_target({"price": "mse"}, "sold"), of_target("mse", "price")
+        (None, 'mse')
+    """
+    return setting.get(name) if isinstance(setting, Mapping) else setting
+
+
 def infer_target(
     values: pl.Series,
     *,
-    task: StatedTask | None = None,
+    task: StatedTask | Mapping[str, StatedTask] | None = None,
     loss: object = None,
-    quantiles: Sequence[float] | None = None,
+    quantiles: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
 ) -> TargetSpec:
-    """Learn what is predicted from the training values; see `TargetSpec.infer`."""
+    """Learn what is predicted from the training values; see `TargetSpec.infer`.
+
+    A struct holds several targets, which the settings may speak of one by one: a dict says what
+    holds for which target, anything else holds for all of them.
+    """
+    if values.dtype.base_type().__name__ == "Struct":
+        return _several(values, task, loss, quantiles)
+    if isinstance(task, Mapping) or isinstance(quantiles, Mapping):
+        raise SettingError(
+            f"task and quantiles by target are for several targets; {values.name!r} is the only one"
+        )
     if task is not None:
         check_task(task)
     likelihood = _of_numbers(task, loss, quantiles)
@@ -67,6 +89,30 @@ def infer_target(
         )
     own: Task = "binary" if found == "binary" else "multiclass"
     return TargetSpec(values.name, own, classes=tuple(_sorted(values)))
+
+
+def _several(values: pl.Series, task: Any, loss: Any, quantiles: Any) -> Targets:
+    fields = values.struct.fields
+    for name, setting in (("task", task), ("loss", loss), ("quantiles", quantiles)):
+        for target in setting if isinstance(setting, Mapping) else ():
+            if target not in fields:
+                close = nearest(str(target), fields)
+                meant = f"; perhaps {close!r} is meant" if close else ""
+                raise SettingError(
+                    f"{name} speaks of {target!r}, which is not among the targets "
+                    f"{', '.join(map(repr, fields))}{meant}"
+                )
+    return Targets.of(
+        [
+            infer_target(
+                values.struct.field(name).drop_nulls(),
+                task=of_target(task, name),
+                loss=of_target(loss, name),
+                quantiles=of_target(quantiles, name),
+            )
+            for name in fields
+        ]
+    )
 
 
 def _of_numbers(

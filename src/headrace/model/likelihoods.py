@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "class_likelihood",
     "gaussian",
+    "joint",
     "ordinal",
     "pinball",
     "point_error",
@@ -99,6 +100,32 @@ def class_likelihood(smoothing: float, *, binary: bool) -> Callable[[Any, Any], 
         return -(1 - smoothing) * ops.sum(hit * log, axis=-1) - smoothing * ops.mean(log, axis=-1)
 
     loss.__name__ = "smoothed_cross_entropy"
+    return loss
+
+
+def joint(parts: Sequence[tuple[Any, bool, slice]]) -> Callable[[Any, Any], Any]:
+    """Answer the mean of several targets' losses; a target that is not known (NaN) adds nothing.
+
+    Args:
+        parts: For each target its loss, whether that reads whole class numbers, and the target's
+            columns of the output.
+    """
+
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        ops = keras().ops
+        total = 0.0
+        for place, (function, codes, columns) in enumerate(parts):
+            truth = y_true[:, place : place + 1]
+            known = ops.logical_not(ops.isnan(truth))
+            # Taken out before the loss: a gradient through NaN would be NaN even where unused.
+            filled = ops.where(known, truth, ops.zeros_like(truth))
+            if codes:
+                filled = ops.cast(filled[:, 0], "int32")
+            by_row = getattr(function, "call", function)(filled, y_pred[:, columns])
+            total = total + ops.where(known[:, 0], by_row, ops.zeros_like(by_row))
+        return total / len(parts)
+
+    loss.__name__ = "joint"
     return loss
 
 

@@ -126,6 +126,7 @@ def train(
         SettingError: The loss became NaN or infinite in the first epoch; the error names the step
             and the column that is most likely the cause.
     """
+    from headrace.model.averages import UseAverages
     from headrace.model.watch import BestEpoch, BrokenLoss, Metric, ShowProgress, TimeLimit
 
     clock = _Clock()
@@ -152,7 +153,12 @@ def train(
     best = BestEpoch(patience, monitor) if keeps else None
     metric = Metric(monitor.figure, watched.value) if watched and held else None
     with clock("epochs"), bar("training", epochs) as shown:
-        chosen = (broken, metric, *callbacks, best, limit, ShowProgress(shown, monitor.figure))
+        # The averaged weights are in place for all that stands between the two callbacks of them.
+        averages = UseAverages() if getattr(model.optimizer, "use_ema", False) else None
+        chosen = (
+            *(broken, averages, metric, *callbacks, best, limit),
+            *(ShowProgress(shown, monitor.figure), averages and averages.back),
+        )
         history = ways.fit(
             epochs, [callback for callback in chosen if callback is not None]
         ).history

@@ -18,6 +18,7 @@ from headrace.model.labelled import Labelled
 from headrace.model.monitor import Monitor
 from headrace.model.presets import preset
 from headrace.model.rows import check_rows
+from headrace.model.several import check_shared
 from headrace.model.single import Fitting, decided, fit_single
 from headrace.model.target import check_task
 from headrace.model.threshold import check_threshold
@@ -62,7 +63,7 @@ class Network(Step):
         quantiles: Which quantiles of a number to predict, `(0.05, 0.5, 0.95)`; None for its mean.
         optimizer: A name ("adam", "sgd", …), a Keras optimizer, or None for AdamW after the
             architecture's recipe.
-        learning_rate: A number or a Keras schedule; None for the recipe's, 0.002 by default.
+        learning_rate: A number or a Keras schedule; None for the recipe's, 0.004 by default.
         schedule: How the learning rate goes on: "cosine", "coslog4", "warmup", "one_cycle",
             "flat_cos" or "plateau" (halved when the validation loss stands still); None for the
             recipe's.
@@ -71,7 +72,7 @@ class Network(Step):
         epochs: The most epochs; None for the recipe's: 200, or 40 without validation rows.
         batch_size: Rows an optimiser step; None chooses 32 to 1024 by the number of rows.
         patience: After how many epochs without a better validation figure training stops and the
-            best weights come back; "auto" for the recipe's, 16 by default; None for no early
+            best weights come back; "auto" for the recipe's, 8 by default; None for no early
             stopping, and no validation rows.
         monitor: The figure of the validation rows that decides: "loss", or a metric of the task
             ("roc_auc", "f1", "mae", …; see `headrace.metrics`).
@@ -95,7 +96,8 @@ class Network(Step):
             the mean absolute error of the standardised target.
         callbacks: Keras callbacks.
         task: "binary", "multiclass", "ordinal", "regression" or "count"; None to see it from the
-            target.
+            target. For several targets `task`, `loss` and `quantiles` may be dicts by target,
+            `task={"visits": "count"}`.
         settings: Further settings of the architecture, such as `{"members": 16}` of "tabm".
 
     Example:
@@ -111,7 +113,7 @@ class Network(Step):
         time: float | str | None = None,
         activation: Any = None,
         loss: Any = None,
-        quantiles: Sequence[float] | None = None,
+        quantiles: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
         optimizer: Any = None,
         learning_rate: Any = None,
         schedule: str | None = None,
@@ -129,7 +131,7 @@ class Network(Step):
         refit: bool | None = None,
         metrics: Sequence[Any] | None = None,
         callbacks: Sequence[Any] = (),
-        task: StatedTask | None = None,
+        task: StatedTask | Mapping[str, StatedTask] | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.hidden = hidden
@@ -155,7 +157,7 @@ class Network(Step):
         self.refit = refit
         self.metrics = metrics
         self.callbacks = callbacks
-        self.task = task
+        self.task: Any = task
         self.settings = settings
 
     def target_spec(self, values: pl.Series) -> TargetSpec:
@@ -202,6 +204,7 @@ class Network(Step):
             DataError: The rows cannot be trained on.
         """
         self._check()
+        check_shared(self, target_spec)
         Monitor.of(self.monitor, target_spec)
         check_rows(features, target, feature_spec, target_spec)
         if validation is not None:

@@ -83,6 +83,20 @@ class AdamW(keras.optimizers.Adam):  # type: ignore[misc]
             self.assign_sub(variable, variable * share)
         super().update_step(gradient, variable, rate)
 
+    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
+        """Average the weights; the first steps weigh more, else the start would stay in it."""
+        if not self.use_ema:
+            return
+        done = ops.cast(self.iterations, "float32")
+        momentum = ops.minimum(self.ema_momentum, (1 + done) / (10 + done))
+        momentum = ops.where(done > 0, momentum, 0.0)  # before the first step there is no average
+        for variable, average in zip(
+            trainable_variables, self._model_variables_moving_average, strict=True
+        ):
+            share = ops.cast(momentum, variable.dtype)
+            # In this form the average of a weight that stays is that weight to the bit.
+            self.assign_add(average, (1 - share) * (variable - average))
+
     def get_config(self) -> dict[str, Any]:
         """Answer the settings."""
         scheduled = isinstance(self.decay, _Schedule)
@@ -134,6 +148,8 @@ def adamw(
         beta_2=recipe.beta_2,
         epsilon=recipe.epsilon,
         global_clipnorm=recipe.clip_norm,
+        use_ema=recipe.ema_momentum is not None,
+        ema_momentum=recipe.ema_momentum or 0.99,
     )
 
 

@@ -58,7 +58,7 @@ class Preset:
 _FAST = Member(
     "tabm",
     settings={"members": 4, "hidden": [128, 128]},
-    recipe={"learning_rate": 4e-3, "epochs": 30, "patience": 4},
+    recipe={"learning_rate": 6e-3, "epochs": 30, "patience": 4},
     batch=2,
 )
 

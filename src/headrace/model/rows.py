@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import DataError, Problem, SettingError, nearest
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,6 +106,8 @@ def class_weights(
     """
     if class_weight is None:
         return None
+    if isinstance(spec, Targets):
+        raise SettingError("class_weight is for one target; weigh the rows of several instead")
     if spec.task == "regression":
         raise SettingError(f"class_weight needs classes, and {spec.name!r} is a regression target")
     counts = np.bincount(target, minlength=len(spec.classes))
@@ -209,6 +212,10 @@ def _code_problems(codes: NDArray[np.int32], spec: FeatureSpec) -> list[Problem]
 
 
 def _target_problems(target: NDArray[Any], spec: TargetSpec) -> list[Problem]:
+    if isinstance(spec, Targets):
+        known = [column[~np.isnan(column)] for column in target.T]
+        found = [_target_problems(*one) for one in zip(known, spec.parts, strict=True)]
+        return [problem for problems in found for problem in problems]
     if spec.task == "regression":
         bad = np.flatnonzero(~np.isfinite(target))
         text = "the target must be finite"

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Label", "Likelihood", "StatedTask", "TargetSpec", "Task"]
 
-Task = Literal["binary", "multiclass", "regression"]
-"""What evaluation, decisions and metrics tell apart."""
+Task = Literal["binary", "multiclass", "regression", "joint"]
+"""What evaluation, decisions and metrics tell apart; "joint" stands for several targets."""
 
 StatedTask = Literal["binary", "multiclass", "ordinal", "regression", "count"]
 """What a user may ask for: "ordinal" is a multiclass task, "count" a regression."""
@@ -161,6 +161,11 @@ class TargetSpec:
         from headrace.model.inference import infer_target
 
         return infer_target(values, task=task, loss=loss, quantiles=quantiles)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the target columns: one, but for `Targets`."""
+        return (self.name,)
 
     @property
     def outputs(self) -> int:
@@ -331,6 +336,17 @@ class TargetSpec:
             "quantiles=(0.05, 0.5, 0.95), loss='gaussian', or loss='poisson' for counts"
         )
 
+    def scaled(self, answers: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float64]]:
+        """Answer what paths are compared by: all answers, in units that one tolerance suits.
+
+        Values are divided by the scale. Rates are powers, so `log(1 + rate)` stands for them:
+        large ones are compared by their ratio.
+        """
+        parts = [
+            np.asarray(answers[name], dtype=np.float64) / self.scale for name in self.answer_names
+        ]
+        return [np.log1p(part) for part in parts] if self.likelihood == "poisson" else parts
+
     @property
     def quantile_names(self) -> tuple[str, ...]:
         """The names of the quantiles' columns.
@@ -378,10 +394,14 @@ class TargetSpec:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TargetSpec:
-        """Read what `to_dict` wrote; the labels keep their types.
+        """Read what `to_dict` wrote, one target or several; the labels keep their types.
 
         What older specs do not say is as it was then: the task's usual likelihood.
         """
+        if "parts" in values:
+            from headrace.model.targets import Targets
+
+            return Targets.from_dict(values)
         return cls(
             name=str(values["name"]),
             task=_check_own_task(values["task"]),
@@ -424,21 +444,22 @@ class TargetSpec:
         return DataError(problems)
 
 
-def check_task(task: object) -> StatedTask:
-    """Answer a task that exists.
+def check_task(task: StatedTask | Mapping[str, StatedTask]) -> None:
+    """Check that a task exists, or the task of each of several targets.
 
     Raises:
         SettingError: It does not.
 
     Example:
         >>> check_task("ordinal")
-        'ordinal'
+        >>> check_task({"price": "regression", "sold": "binary"})
     """
-    return cast("StatedTask", _known_task(task, get_args(StatedTask)))
+    for one in [task] if isinstance(task, str) else task.values():
+        _known_task(one, get_args(StatedTask))
 
 
 def _check_own_task(task: object) -> Task:
-    return cast("Task", _known_task(task, get_args(Task)))
+    return cast("Task", _known_task(task, tuple(_LIKELIHOODS)))
 
 
 def _known_task(task: object, tasks: Sequence[str]) -> object:

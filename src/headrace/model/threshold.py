@@ -156,7 +156,8 @@ def recentred(probability: NDArray[Any], threshold: float) -> NDArray[np.float64
     """
     values = np.asarray(probability, dtype=np.float64)
     below = values / (2 * threshold)
-    above = 0.5 + (values - threshold) / (2 * (1 - threshold))
+    # A value that is hardly above must not be rounded to the middle.
+    above = np.maximum(0.5 + (values - threshold) / (2 * (1 - threshold)), np.nextafter(0.5, 1))
     return np.where(values <= threshold, below, above)
 
 

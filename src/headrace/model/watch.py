@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from headrace.errors import SettingError
+from headrace.model.averages import restart_averages
 from headrace.model.monitor import Monitor
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class BrokenLoss(keras.callbacks.Callback):  # type: ignore[misc]
             "another loss"
         )
         self.model.set_weights(self._weights)
+        restart_averages(self.model.optimizer)
         if not self.sound:
             raise SettingError(f"{text}: {advice}")
         self.model.stop_training = True

@@ -338,6 +338,9 @@ def block_rows(values: Mapping[str, Any]) -> NDArray[np.float64]:
     return np.column_stack([values[str(place)].to_numpy() for place in range(len(values))])
 
 
+_MOST_AT_ONCE = 500
+"""Aggregations in one query."""
+
 Question: TypeAlias = "tuple[Statistic | BlockStatistic, Sequence[str]]"
 """A statistic, and its column (a list of one) or all columns of its block."""
 
@@ -362,13 +365,25 @@ def observe(
     """
     asked = [_partial(*question) for question in questions]
     flat = {f"{i}:{name}": e for i, named in enumerate(asked) for name, e in named.items()}
-    lazy = rows.lazy() if through is None else through
-    row = lazy.select(**flat).collect() if flat else rows
+    row = _row(rows.lazy() if through is None else through, flat)
     return [
         {name: row[f"{i}:{name}"][0] for name in named}
         or {str(place): rows[name] for place, name in enumerate(names)}
         for i, (named, (_, names)) in enumerate(zip(asked, questions, strict=True))
     ]
+
+
+def _row(lazy: pl.LazyFrame, asked: Mapping[str, pl.Expr]) -> Mapping[str, pl.Series]:
+    """Answer aggregations, one value each; of wide tables in parts."""
+    if len(asked) <= _MOST_AT_ONCE:
+        return lazy.select(**asked).collect().to_dict() if asked else {}
+    # The time of one large query grows with the square of its expressions.
+    held, names = lazy.collect().lazy(), list(asked)
+    found: dict[str, pl.Series] = {}
+    for first in range(0, len(names), _MOST_AT_ONCE):
+        part = {name: asked[name] for name in names[first : first + _MOST_AT_ONCE]}
+        found |= held.select(**part).collect().to_dict()
+    return found
 
 
 def _partial(statistic: Statistic | BlockStatistic, names: Sequence[str]) -> dict[str, pl.Expr]:

@@ -44,7 +44,9 @@ class ChosenSteps:
         return self.transformers
 
     @classmethod
-    def of(cls, steps: Sequence[Step] | None, schema: Schema, target: str | None) -> ChosenSteps:
+    def of(
+        cls, steps: Sequence[Step] | None, schema: Schema, target: str | Sequence[str] | None
+    ) -> ChosenSteps:
         """Sort the given steps, or those that suit the schema.
 
         Raises:

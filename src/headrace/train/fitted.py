@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from headrace.data.conform import conform
 from headrace.data.source import read
 from headrace.errors import NotTrainedError
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,7 +39,7 @@ class Kept:
 
     Attributes:
         features: The feature blocks of the training rows (validation rows left out).
-        target: The encoded target, (rows,); None for clusters.
+        target: The encoded target, (rows,) or (rows, targets); None for clusters.
         sample: Up to 1,000 canonical rows, for comparing paths and for explanations.
         sample_rows: The same rows as they came in.
     """
@@ -47,6 +48,17 @@ class Kept:
     target: NDArray[Any] | None
     sample: pl.DataFrame
     sample_rows: pl.DataFrame
+
+    def for_target(self, targets: TargetSpec | None, name: str) -> Kept:
+        """Answer what is kept of the rows in which one of several targets is known."""
+        if self.features is None or self.target is None or not isinstance(targets, Targets):
+            return self
+        place = targets.place(name)
+        column = self.target[:, place]
+        rows = np.flatnonzero(np.isfinite(column))
+        codes = targets.parts[place].task != "regression"
+        target = column[rows].astype(np.int32 if codes else np.float32)
+        return replace(self, features=self.features.take(rows), target=target)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +77,7 @@ class Fitted:
         kept: Training rows still in memory; None in a loaded release.
         scores: The last evaluation's metrics, for the release's card and for maintenance.
         retrain: Trains again on the same rows with another seed; None in a loaded release.
+        siblings: Other targets of the network, where this is reduced to one of them.
     """
 
     schema: Schema
@@ -78,6 +91,28 @@ class Fitted:
     kept: Kept | None = None
     scores: dict[str, Any] = field(default_factory=dict)
     retrain: Callable[[int], Fitted] | None = None
+    siblings: tuple[str, ...] = ()
+
+    def for_target(self, name: str) -> Fitted:
+        """Answer the same pipeline, reduced to one of its several targets.
+
+        It predicts, is evaluated and explained as if it had been trained for this target alone.
+
+        Raises:
+            SettingError: The pipeline does not predict several targets, or not this one.
+        """
+        from headrace.model.view import NetworkOfTarget
+
+        view, again = NetworkOfTarget(self.network, name), self.retrain
+        return replace(
+            self,
+            target=view.target_spec,
+            model=view,
+            kept=None if self.kept is None else self.kept.for_target(self.target, name),
+            scores=self.scores.get("targets", {}).get(name, {}),
+            retrain=None if again is None else lambda seed: again(seed).for_target(name),
+            siblings=tuple(one for one in self.beside if one not in {name, self.weight}),
+        )
 
     @property
     def network(self) -> FittedNetwork:
@@ -104,8 +139,8 @@ class Fitted:
     @property
     def beside(self) -> tuple[str, ...]:
         """Columns that rows may hold besides the schema's: the target, the training's weights."""
-        names = (self.target.name if self.target else None, self.weight)
-        return tuple(name for name in names if name is not None)
+        targets = self.target.columns if self.target else ()
+        return (*targets, *self.siblings, *(() if self.weight is None else (self.weight,)))
 
     def conform(self, data: object) -> pl.DataFrame:
         """Bring any rows through the one door: canonical columns, in the schema's order."""

@@ -12,8 +12,9 @@ from headrace.data.conform import conform
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.model.network import Network
+from headrace.model.targets import Targets
 from headrace.plan.counts import FOLD, TARGET
-from headrace.train.labels import LABEL, label_series
+from headrace.train.labels import LABEL, label_series, ordered_labels
 from headrace.train.reading import ROW, WEIGHT
 
 if TYPE_CHECKING:
@@ -110,14 +111,17 @@ def _hold_out(
         )
         return learn, held, rule
     own = read(validation).collect()
-    labels = label_series(own, spec.name)
-    canonical = conform(own.lazy(), rows.schema, ignore=(spec.name,)).collect()
+    several = isinstance(spec, Targets)
+    labels = ordered_labels(own, spec.columns) if several else label_series(own, spec.name)
+    canonical = conform(own.lazy(), rows.schema, ignore=spec.columns).collect()
     held = canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
     return frame, held, None
 
 
 def _stratifies(frame: pl.DataFrame, spec: TargetSpec) -> bool:
     """Answer whether enough classes have a row to spare; otherwise any rows are as good."""
+    if isinstance(spec, Targets):
+        return False
     return spec.task == "regression" or frame.height >= 2 * len(spec.classes)
 
 
@@ -126,6 +130,8 @@ def with_target(frame: pl.DataFrame, spec: TargetSpec | None, seed: int) -> pl.D
     frame = frame.with_columns(pl.Series(FOLD, folds.astype(np.int32)))
     if spec is None:
         return frame
+    if isinstance(spec, Targets):
+        return frame.with_columns(_several_targets(spec.encode(frame[LABEL])))
     encoded = spec.encode(frame[LABEL]).astype(np.float64).ravel()
     columns = [pl.Series(TARGET, encoded)]
     if spec.task == "multiclass":
@@ -134,3 +140,12 @@ def with_target(frame: pl.DataFrame, spec: TargetSpec | None, seed: int) -> pl.D
             for place in range(len(spec.classes))
         ]
     return frame.with_columns(columns)
+
+
+def _several_targets(encoded: NDArray[np.float32]) -> list[pl.Series]:
+    """Answer a column a target, as of several classes; what is not known counts as the mean."""
+    known = np.isfinite(encoded)
+    means = np.nansum(encoded, axis=0) / np.maximum(known.sum(axis=0), 1)
+    filled = np.where(known, encoded, means).astype(np.float64)
+    columns = [pl.Series(f"{TARGET}{place}", column) for place, column in enumerate(filled.T)]
+    return [pl.Series(TARGET, filled[:, 0]), *columns]

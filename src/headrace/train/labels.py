@@ -42,8 +42,15 @@ def label_series(rows: pl.DataFrame, target: str) -> pl.Series:
     return values.fill_nan(None) if values.dtype.is_float() else values
 
 
-def ordered_labels(rows: pl.DataFrame, target: str) -> pl.Series:
-    """Answer the target column as `label_series` does, with the order of an Enum kept."""
+def ordered_labels(rows: pl.DataFrame, target: str | Sequence[str]) -> pl.Series:
+    """Answer the target column as `label_series` does, with the order of an Enum kept.
+
+    Several targets become one struct, null where none of them is known.
+    """
+    if not isinstance(target, str):
+        fields = pl.DataFrame([ordered_labels(rows, name) for name in target])
+        known = pl.any_horizontal(pl.all().is_not_null())
+        return fields.select(pl.when(known).then(pl.struct(pl.all())).alias(LABEL))[LABEL]
     values, dtype = label_series(rows, target), rows[target].dtype
     return (
         values.cast(dtype) if isinstance(dtype, pl.Enum) and values.dtype == pl.String else values

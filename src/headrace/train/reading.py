@@ -40,7 +40,10 @@ class TrainingRows:
 
 
 def read_rows(
-    data: object, target: str | None, weight: str | None, kinds: Mapping[str, Kind] | None
+    data: object,
+    target: str | Sequence[str] | None,
+    weight: str | None,
+    kinds: Mapping[str, Kind] | None,
 ) -> TrainingRows:
     """Read rows to train on; rows without a target are left out.
 
@@ -49,10 +52,10 @@ def read_rows(
     """
     lazy = read(data)
     names = lazy.collect_schema().names()
-    extra = [name for name in (target, weight) if name is not None]
-    for name, what in ((target, "target"), (weight, "column of weights")):
-        if name is not None:
-            require_column(name, names, what)
+    targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
+    extra = [*targets, *([] if weight is None else [weight])]
+    for name in extra:
+        require_column(name, names, "target" if name in targets else "column of weights")
     raw = lazy.collect()
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
@@ -63,12 +66,12 @@ def read_rows(
     if target is not None:
         labels = ordered_labels(raw, target)
         canonical = canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
-        notes += _left_out(raw.height - canonical.height, raw.height, target)
+        notes += _left_out(raw.height - canonical.height, raw.height, ", ".join(targets))
     if weight is not None:
         canonical = canonical.with_columns(
             _weights(raw[weight])[canonical[ROW].to_numpy()].alias(WEIGHT)
         )
-    return TrainingRows(raw, canonical, schema, target or "", tuple(notes))
+    return TrainingRows(raw, canonical, schema, ", ".join(targets), tuple(notes))
 
 
 def requiring(schema: Schema, used: Sequence[str]) -> Schema:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["TrainResult"]
 
 _WIDTH = 12
+_MANY_DEAD = 0.1
+"""Some units of a wide layer are always dead; a larger share is worth a word."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,15 @@ class TrainResult(Result):
         history: For each figure (loss, val_loss, …) its value in each epoch.
         best_epoch: The epoch whose weights were kept, counted from 1; 0 without epochs.
         seconds: Seconds by part.
+        monitor: What decided which epoch was kept: "loss" or a metric.
+        estimate: What the training of the network was expected to take, told before it began:
+            "seconds", "most_seconds" and "bytes" of memory.
+        actual: What it took: "seconds" of its epochs and "bytes" of memory at the most, beyond what
+            the process held before.
+        layers: The state of each layer afterwards, the names as in
+            `headrace.model.health.LayerHealth`.
+        members: The networks of an ensemble, the names as in `headrace.model.loop.TrainedMember`.
+        decision: The threshold and the calibration that were learnt, in words.
         learnt: What each step learnt, in a few words, by the step's code.
         notes: What the user should know.
 
@@ -62,6 +73,12 @@ class TrainResult(Result):
     history: Mapping[str, Sequence[float]] = field(default_factory=dict)
     best_epoch: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    monitor: str = "loss"
+    estimate: Mapping[str, float] = field(default_factory=dict)
+    actual: Mapping[str, float] = field(default_factory=dict)
+    layers: tuple[Mapping[str, Any], ...] = ()
+    members: tuple[Mapping[str, Any], ...] = ()
+    decision: Mapping[str, str] = field(default_factory=dict)
     learnt: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -88,6 +105,13 @@ class TrainResult(Result):
         if self.seconds:
             parts = ", ".join(f"{name} {value:.1f}" for name, value in self.seconds.items())
             lines.append(("seconds", f"{sum(self.seconds.values()):.1f}: {parts}"))
+        if self.estimate:
+            lines.append(("estimate", self._estimate_text()))
+        if self.layers:
+            lines.append(("layers", self._layers_text()))
+        if self.members:
+            lines.append(("members", self._members_text()))
+        lines += list(self.decision.items())
         lines += [("learnt", f"{step}: {text}") for step, text in self.learnt.items()]
         lines += [("note", note) for note in self.notes]
         return "\n".join(f"{name:<{_WIDTH}}{text}" for name, text in lines)
@@ -98,7 +122,8 @@ class TrainResult(Result):
         values["history"] = {
             name: [float(value) for value in figures] for name, figures in self.history.items()
         }
-        return {**values, "notes": list(self.notes), "epochs": self.epochs}
+        lists = {name: list(values[name]) for name in ("notes", "layers", "members")}
+        return {**values, **lists, "epochs": self.epochs}
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the loss over the epochs.
@@ -118,6 +143,34 @@ class TrainResult(Result):
 
     def _columns_text(self) -> str:
         return f"{self.columns}, as {self.numbers} number and {self.categories} category features"
+
+    def _estimate_text(self) -> str:
+        expected, actual = self.estimate, self.actual
+        return (
+            f"{expected['seconds']:,.0f} to {expected['most_seconds']:,.0f} s, took "
+            f"{actual['seconds']:,.0f} s; at most {expected['bytes'] / 1e6:,.0f} MB of memory, "
+            f"took {actual['bytes'] / 1e6:,.0f} MB"
+        )
+
+    def _layers_text(self) -> str:
+        """Answer where gradients are largest and which layers have units that do nothing."""
+        steepest = max(self.layers, key=lambda layer: float(layer["gradient_norm"]))
+        dead = [
+            f"{layer['dead']:.0%} of {layer['name']}"
+            for layer in self.layers
+            if layer["dead"] is not None and layer["dead"] > _MANY_DEAD
+        ]
+        units = f"dead units: {', '.join(dead)}" if dead else "no layer with many dead units"
+        return f"gradients up to {steepest['gradient_norm']:.2g} (in {steepest['name']}); {units}"
+
+    def _members_text(self) -> str:
+        counts: dict[str, list[float]] = {}
+        for member in self.members:
+            counts.setdefault(str(member["architecture"]), []).append(float(member["weight"]))
+        return ", ".join(
+            f"{len(weights)} {name} ({sum(weights):.0%} of the answer)"
+            for name, weights in counts.items()
+        )
 
     def _model_text(self) -> str:
         size = f" with {self.parameters:,} parameters" if self.parameters else ""

@@ -46,7 +46,7 @@ def train(
     data: object,
     steps: Sequence[Step] | None,
     *,
-    target: str | None,
+    target: str | Sequence[str] | None,
     kinds: Mapping[str, Kind] | None = None,
     validation: Validation = None,
     weight: str | None = None,
@@ -60,7 +60,7 @@ def train(
     Args:
         data: The rows, from any source.
         steps: The steps, the model last; None to choose them from the schema.
-        target: The column to predict; None for clusters or for steps alone.
+        target: The column to predict, or several; None for clusters or for steps alone.
         kinds: Kinds of columns, where the inferred ones are not wanted.
         validation: None for a fifth of the rows chosen at random (no rows when the network has no
             early stopping), a share, a `Split` by group or time, or rows of their own.
@@ -299,4 +299,25 @@ def _result(
         seconds=clock.seconds,
         learnt=dict(fitted.learnt),
         notes=(*parts.notes, *(network.notes if network else ())),
+        **(_of_network(network) if network else {}),
     )
+
+
+def _of_network(network: FittedNetwork) -> dict[str, Any]:
+    """Answer what a training result says of a network alone."""
+    training = network.training
+    decision = {
+        "threshold": "" if training.threshold is None else training.threshold.text(),
+        "calibration": "" if network.calibration is None else network.calibration.text(),
+    }
+    return {
+        "monitor": training.monitor,
+        "estimate": {} if training.estimate is None else training.estimate.to_dict(),
+        "actual": {
+            "seconds": training.seconds.get("epochs", 0.0),
+            "bytes": float(training.peak_bytes),
+        },
+        "layers": tuple(layer.to_dict() for layer in training.layers),
+        "members": tuple(member.to_dict() for member in training.members),
+        "decision": {name: text for name, text in decision.items() if text},
+    }

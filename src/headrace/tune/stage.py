@@ -110,6 +110,11 @@ class _Search:
             raise SettingError(
                 "tuning needs a target; for clusters compare evaluations of several k"
             )
+        if not isinstance(pipeline.target, str):
+            raise SettingError(
+                "tuning compares by the metric of one target, and the pipeline predicts "
+                f"{', '.join(pipeline.target)}: tune a pipeline for one of them"
+            )
         self._pipeline = pipeline
         self._raw = raw
         self._base = _with_steps(pipeline, raw)
@@ -197,7 +202,7 @@ def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:
 
 
 def _chosen(pipeline: Pipeline, raw: pl.DataFrame) -> list[Any]:
-    schema = infer_schema(raw.lazy(), kinds=pipeline.kinds, exclude=[pipeline.target or ""])
+    schema = infer_schema(raw.lazy(), kinds=pipeline.kinds, exclude=[str(pipeline.target or "")])
     return [*default_steps(schema), Network()]
 
 

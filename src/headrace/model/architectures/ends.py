@@ -24,6 +24,7 @@ from headrace.model.layers import (
     OneHot,
     PiecewiseLinear,
 )
+from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -44,12 +45,15 @@ _WIDEST = 4096
 """Inputs that the numbers, or the categories, make at most while each column keeps one."""
 
 _MOST_BINS = 24_576
-"""Bins of all number columns together; with fewer than two a column, numbers come as they are."""
+"""Bins of all number columns together; with more columns than that numbers come as they are."""
 
 _ONE_HOT = (64, 32, 16, 8, 4)
 """Category columns with more codes are embedded; the first limit that keeps within `_WIDEST`."""
 
 _CATEGORY_WIDTH = 16
+_CATEGORY_PRIOR = 100.0
+"""Rows of a code that give half of its vector: the rare codes of large columns say little."""
+
 _LARGEST_TABLE = 2**24
 """Numbers in the table of all category vectors at most, while each has one."""
 
@@ -96,7 +100,7 @@ def enter(
         count = len(features.numbers)
         numbers = inputs["numbers"] = keras.Input((count,), dtype="float32", name="numbers")
         bins, width = _number_sizes(count, bins, width)
-        if embedding is None or bins < 2:
+        if embedding is None or not bins:
             parts.append((numbers, [1] * count))
         else:
             embedded = PiecewiseLinear(bins, width, name="embedding")(numbers)
@@ -150,8 +154,9 @@ def _categories(codes: Any, cardinalities: tuple[int, ...]) -> list[tuple[Any, l
     if large:
         sizes = [cardinalities[place] for place in large]
         width = min(_CATEGORY_WIDTH, _WIDEST // len(large), _LARGEST_TABLE // sum(sizes))
-        table = CategoryEmbedding(sizes, max(1, width), columns=large, name="vectors")
-        parts.append((table(codes), [max(1, width)] * len(large)))
+        width = max(1, width)
+        table = CategoryEmbedding(sizes, width, large, prior=_CATEGORY_PRIOR, name="vectors")
+        parts.append((table(codes), [width] * len(large)))
     return parts
 
 
@@ -161,7 +166,7 @@ def answer(block: Any, target: TargetSpec, *, dense: Dense | None = None) -> Any
     Args:
         block: The last hidden block, (rows, width), or (rows, members, width) with members that
             each get an output layer of their own.
-        target: What is predicted.
+        target: What is predicted; of several targets each gets an output layer of its own.
         dense: Makes the linear layer from its units, its activation ("sigmoid", "softmax" or
             "linear") and its name; None for `keras.layers.Dense`, or `MemberDense` with members.
 
@@ -169,18 +174,26 @@ def answer(block: Any, target: TargetSpec, *, dense: Dense | None = None) -> Any
         The output as `TargetSpec` describes it, (rows, outputs). With members: their mean outside
         of training, and (rows, members, outputs) in training, so that each has its own loss.
     """
+    if not isinstance(target, Targets):
+        return _answer(block, target, dense, "")
+    blocks = [_answer(block, part, dense, f"_{place}") for place, part in enumerate(target.parts)]
+    return keras.layers.Concatenate(name="joined_answers")(blocks)
+
+
+def _answer(block: Any, target: TargetSpec, dense: Dense | None, suffix: str) -> Any:
+    """Add the output layer of one target; the suffix tells its layers from those of others."""
     members = len(block.shape) == 3
     make = dense or (_member_dense if members else _dense)
     likelihood = str(target.likelihood)
     units = 1 if likelihood == "ordinal" else target.outputs
     activation = _ACTIVATIONS.get(likelihood, "linear")
-    output = make(units, activation, "answers" if members else "answer")(block)
-    form = _form(target)
+    output = make(units, activation, f"answer{'s' if members else ''}{suffix}")(block)
+    form = _form(target, suffix)
     output = output if form is None else form(output)
     if not members:
         return output
     mixture = MemberMixture if likelihood == "normal" else MemberMean
-    return mixture(name="answer")(output)
+    return mixture(name=f"answer{suffix}")(output)
 
 
 def _dense(units: int, activation: str, name: str) -> Any:
@@ -191,27 +204,37 @@ def _member_dense(units: int, activation: str, name: str) -> Any:
     return MemberDense(units, activation, name=name)
 
 
-def _form(target: TargetSpec) -> Any:
+def _form(target: TargetSpec, suffix: str) -> Any:
     """Answer the layer between the linear outputs and the answer; None where there is none."""
     if target.likelihood == "ordinal":
-        return OrderedClasses(len(target.classes), name="ordered_classes")
+        return OrderedClasses(len(target.classes), name=f"ordered_classes{suffix}")
     if target.likelihood == "poisson":
-        return Rate(name="rate")
+        return Rate(name=f"rate{suffix}")
     if target.likelihood == "normal":
-        return MeanDeviation(name="mean_deviation")
+        return MeanDeviation(name=f"mean_deviation{suffix}")
     if target.likelihood == "quantiles":
-        return OrderedQuantiles(target.middle[0], name="ordered_quantiles")
+        return OrderedQuantiles(target.middle[0], name=f"ordered_quantiles{suffix}")
     return None
+
+
+def _set_shares(layer: OrderedClasses, target: NDArray[Any], spec: TargetSpec) -> None:
+    if isinstance(spec, Targets):
+        place = int(layer.name.rpartition("_")[2])
+        column, spec = target[:, place], spec.parts[place]
+        target = column[np.isfinite(column)].astype(np.intp)
+    # One row more of each class: none may have the share 0.
+    counts = np.bincount(target, minlength=len(spec.classes)) + 1
+    layer.set_shares(counts / counts.sum())
 
 
 def fix_edges(
     model: keras.Model, features: Features, target: NDArray[Any], spec: TargetSpec
 ) -> None:
-    """Learn bins of the embedding, and thresholds of ordered classes, from the training rows."""
+    """Learn what training rows say at once: bins, counts of codes, shares of ordered classes."""
     for layer in model.layers:
         if isinstance(layer, OrderedClasses):
-            # One row more of each class: none may have the share 0.
-            counts = np.bincount(target, minlength=len(spec.classes)) + 1
-            layer.set_shares(counts / counts.sum())
+            _set_shares(layer, target, spec)
         if isinstance(layer, PiecewiseLinear):
-            layer.set_edges(find_edges(features.numbers, most=layer.bins))
+            layer.set_edges(find_edges(features.numbers, most=layer.bins, target=target))
+        if isinstance(layer, CategoryEmbedding):
+            layer.set_counts(features.categories)

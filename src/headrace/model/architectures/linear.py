@@ -30,8 +30,8 @@ def build(
         features: The columns that come in.
         target: What goes out.
         embedding: "piecewise", or None for numbers as they are.
-        bins: The number of bins of a number column.
-        width: The width of the embedding of a number column.
+        bins: The most bins of a number column.
+        width: The largest width of the embedding of a number column.
     """
     entrance = enter(features, embedding=embedding, bins=bins, width=width)
     return keras.Model(entrance.inputs, answer(entrance.block, target), name="linear")

@@ -42,8 +42,8 @@ def build(
         dropout: The share of each hidden layer that is dropped in training; None for 0.1 with an
             embedding, and 0 without.
         embedding: "piecewise", or None for numbers as they are.
-        bins: The number of bins of a number column.
-        width: The width of the embedding of a number column.
+        bins: The most bins of a number column.
+        width: The largest width of the embedding of a number column.
     """
     entrance = enter(features, embedding=embedding, bins=bins, width=width)
     block = entrance.block

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 __all__ = ["ARCHITECTURE", "build"]
 
+_MOST_INPUTS = 65_536
+_MOST_OUTPUTS = 16_384
+"""Of all members together, for each row of a batch: beyond, there are fewer members."""
+
 
 def build(
     features: FeatureSpec,
@@ -42,15 +46,17 @@ def build(
     Args:
         features: The columns that come in.
         target: What goes out.
-        members: How many members answer.
+        members: How many members answer; fewer with many thousand inputs or classes.
         hidden: The widths of the hidden layers, which the members share.
         activation: The activation of the hidden layers.
         dropout: The share of each hidden layer that is dropped in training.
         embedding: "piecewise", or None for numbers as they are.
-        bins: The number of bins of a number column.
-        width: The width of the embedding of a number column.
+        bins: The most bins of a number column.
+        width: The largest width of the embedding of a number column.
     """
     entrance = enter(features, embedding=embedding, bins=bins, width=width)
+    most = min(_MOST_INPUTS // sum(entrance.chunks), _MOST_OUTPUTS // target.outputs)
+    members = max(1, min(members, most))
     block = MemberScale(members, entrance.chunks, name="members")(entrance.block)
     for place, units in enumerate(hidden, start=1):
         block = keras.layers.Dense(units, activation=activation, name=f"hidden_{place}")(block)

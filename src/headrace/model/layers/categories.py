@@ -14,6 +14,8 @@ from headrace.model.layers.register import register
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 __all__ = ["CategoryEmbedding", "OneHot"]
 
 
@@ -58,6 +60,11 @@ class OneHot(keras.layers.Layer):  # type: ignore[misc]
 class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
     """Look up a trained vector for each category code; all columns share one table.
 
+    What few rows have said is not believed as much: the vector of a code that n training rows had
+    is multiplied by n / (n + prior), so a code that none had gives zeros. Before `set_counts` all
+    vectors count in full. The factor is the shrinkage of a mean towards that of all rows: Efron
+    and Morris, "Stein's paradox in statistics" (1977).
+
     Shapes: (B, C) int32 to (B, used columns * D).
 
     Args:
@@ -65,6 +72,7 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
         width: D, the length of a vector.
         columns: Which columns of the input are used; None for all, in order.
         stddev: The standard deviation of the numbers at the start; None for 1 / sqrt(D).
+        prior: How many rows' worth of belief the zero vector has.
     """
 
     def __init__(
@@ -73,6 +81,7 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
         width: int,
         columns: Sequence[int] | None = None,
         stddev: float | None = None,
+        prior: float = 0.0,
         **kwargs: Any,
     ) -> None:
         """Store the sizes."""
@@ -81,6 +90,7 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
         self.columns = _columns(columns, self.cardinalities)
         self.width = width
         self.stddev = stddev
+        self.prior = prior
         # Where the part of each column begins in the table.
         self._first = np.cumsum([0, *self.cardinalities[:-1]]).astype(np.int32)
 
@@ -93,11 +103,26 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
             shape=(sum(self.cardinalities), self.width),
             initializer=keras.initializers.RandomNormal(stddev=stddev),
         )
+        self.trust = self.add_weight(
+            name="trust", shape=(sum(self.cardinalities),), initializer="ones", trainable=False
+        )
+
+    def set_counts(self, codes: NDArray[np.int32]) -> None:
+        """Fix how far each vector is believed.
+
+        Args:
+            codes: (rows, C), the codes of the training rows.
+        """
+        places = zip(self.columns, self.cardinalities, strict=True)
+        counted = [np.bincount(codes[:, place], minlength=size) for place, size in places]
+        counts = np.concatenate(counted).astype(np.float32)
+        self.trust.assign(counts / np.maximum(counts + np.float32(self.prior), 1))
 
     def call(self, inputs: Any) -> Any:
         """Look up the vectors."""
-        used = ops.take(inputs, np.asarray(self.columns, dtype=np.int32), axis=1)
-        vectors = ops.take(self.table, used + self._first, axis=0)
+        used = ops.take(inputs, np.asarray(self.columns, dtype=np.int32), axis=1) + self._first
+        vectors = ops.take(self.table, used, axis=0)
+        vectors = vectors * ops.expand_dims(ops.take(self.trust, used), -1)
         return ops.reshape(vectors, (-1, len(self.columns) * self.width))
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
@@ -111,6 +136,7 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
             "width": self.width,
             "columns": self.columns,
             "stddev": self.stddev,
+            "prior": self.prior,
         }
         return {**super().get_config(), **config}
 
