@@ -175,6 +175,16 @@ def test_labels_keep_their_type_and_order(blobs: tuple[Any, Any]) -> None:
     assert model.score(table, y) > 0.8
 
 
+def test_labels_keep_their_order(blobs: tuple[Any, Any]) -> None:
+    table, y = blobs[0], np.digitize(blobs[0][:, 0], [0.0, 2.0])
+    levels = pd.Series(pd.Categorical.from_codes(y, ["low", "mid", "high"], ordered=True))
+    model = classifier(epochs=3, network=network(task="ordinal")).fit(table, levels)
+    assert model.classes_.tolist() == ["high", "low", "mid"]
+    assert model.pipeline_.classes == ("low", "mid", "high")
+    shares = model.predict_proba(table)
+    assert (model.classes_[shares.argmax(axis=1)] == model.predict(table)).all()
+
+
 def test_the_pipeline_of_an_estimator_goes_on(
     people: tuple[Any, Any, Any], fitted: hr.Classifier
 ) -> None:

@@ -165,3 +165,23 @@ def test_the_diagram_is_escaped_html(table: pl.DataFrame) -> None:
     html = pipe._repr_html_()
     assert "Impute" in html
     assert "<script>" not in html
+
+
+def test_a_network_stands_behind_steps_that_are_chosen() -> None:
+    rows = {"x": [float(place % 7) for place in range(60)], "y": ["a", "b"] * 30}
+    pipe = hr.Pipeline(target="y", network=hr.Network([4], epochs=1))
+    assert "network=Network([4], epochs=1)" in repr(pipe)
+    assert pipe.copy().network.epochs == 1
+    pipe.train(rows)
+    assert isinstance(pipe.fitted.steps[-1], hr.Network)
+    assert pipe.fitted.steps[-1].epochs == 1
+    assert repr(pipe).count("Network(") == 1
+
+
+def test_one_network_is_enough() -> None:
+    rows = {"x": [1.0, 2.0] * 30, "y": ["a", "b"] * 30}
+    twice = hr.Pipeline([hr.Network([4])], target="y", network=hr.Network([2]))
+    with pytest.raises(hr.SettingError, match="the steps end in one already"):
+        twice.train(rows)
+    with pytest.raises(hr.SettingError, match="there is no target"):
+        hr.Pipeline([hr.clean.Impute()], network=hr.Network()).train(rows)

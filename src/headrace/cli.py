@@ -45,14 +45,22 @@ def train(
     *,
     target: Annotated[str, typer.Option(help="The column to predict.")],
     to: Annotated[Path, typer.Option(help="The folder to save the pipeline in.")],
+    preset: Annotated[
+        str, typer.Option(help="fast (seconds), balanced, or best (several networks).")
+    ] = "balanced",
+    time: Annotated[
+        str | None, typer.Option(help="The most time of the network's training: 90s, 2min.")
+    ] = None,
     kind: Kinds = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
     report: Report = None,
 ) -> None:
     """Train a pipeline on a table and save it."""
+    from headrace.model.network import Network
     from headrace.pipeline import Pipeline
 
-    pipe = Pipeline(target=target, kinds=_kinds(kind), seed=seed)  # type: ignore[arg-type]
+    network = Network(preset=preset, time=time)
+    pipe = Pipeline(target=target, kinds=_kinds(kind), network=network, seed=seed)  # type: ignore[arg-type]
     result = pipe.train(data)
     pipe.save(to)
     _show({"train": result}, report)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.several import SeveralEvaluations
     from headrace.maintain.policy import Policy
     from headrace.maintain.result import MaintainResult
+    from headrace.model.network import Network
     from headrace.model.target import Label
     from headrace.plan.plan import Plan
     from headrace.run import RunResult
@@ -48,6 +49,8 @@ class Pipeline:
             for steps without a model.
         kinds: Kinds of columns (number, boolean, category, datetime, text, id) where the inferred
             ones are not wanted, `{"zip": "category"}`.
+        network: The network behind the steps, where it is none of them: `hr.Network(preset="best")`
+            with steps that are chosen.
         stages: The stages that `run` goes through; None for train, evaluate, tune, deploy and
             maintain.
         seed: Of every random choice.
@@ -73,6 +76,7 @@ class Pipeline:
         *,
         target: str | Sequence[str] | None = None,
         kinds: Mapping[str, Kind] | None = None,
+        network: Network | None = None,
         stages: Iterable[Stage] | None = None,
         seed: int = 0,
     ) -> None:
@@ -80,6 +84,7 @@ class Pipeline:
         self.steps = None if steps is None else _checked_steps(steps)
         self.target = _checked_target(target)
         self.kinds = kinds
+        self.network = network
         self.stages = None if stages is None else _checked_stages(stages)
         self.seed = seed
         self._fitted: Fitted | None = None
@@ -148,6 +153,7 @@ class Pipeline:
             self.steps,
             target=self.target,
             kinds=self.kinds,
+            network=self.network,
             validation=validation,
             weight=weight,
             seed=self.seed,
@@ -165,7 +171,7 @@ class Pipeline:
         Args:
             data: The rows, with the target.
             weight: A column with the weight of each row in the loss.
-            settings: See `headrace.train.learning_rate.find_learning_rate`: `low`, `high`, `points`.
+            settings: `low`, `high`, `points`; see `headrace.train.learning_rate`.
 
         Returns:
             The loss at each rate, and a suggestion for `hr.Network(learning_rate=...)`.
@@ -177,6 +183,7 @@ class Pipeline:
             self.steps,
             target=self.target,
             kinds=self.kinds,
+            network=self.network,
             weight=weight,
             seed=self.seed,
             **settings,
@@ -374,6 +381,7 @@ class Pipeline:
             "steps": self.steps,
             "target": self.target,
             "kinds": self.kinds,
+            "network": self.network,
             "stages": self.stages,
             "seed": self.seed,
         }
@@ -408,7 +416,12 @@ class Pipeline:
         """Answer an untrained pipeline with the same settings."""
         steps = None if self.steps is None else [step.copy() for step in self.steps]
         return Pipeline(
-            steps, target=self.target, kinds=self.kinds, stages=self.stages, seed=self.seed
+            steps,
+            target=self.target,
+            kinds=self.kinds,
+            network=None if self.network is None else self.network.copy(),
+            stages=self.stages,
+            seed=self.seed,
         )
 
     def __repr__(self) -> str:
@@ -418,6 +431,8 @@ class Pipeline:
             steps = self._fitted.steps
         settings = [f"target={self.target!r}"] if self.target is not None else []
         settings += [f"kinds={dict(self.kinds)!r}"] if self.kinds else []
+        if self.network is not None and (steps is None or steps is self.steps):
+            settings.append(f"network={self.network!r}")
         settings += [f"seed={self.seed}"] if self.seed else []
         if steps is None:
             return f"Pipeline({', '.join(settings)})"

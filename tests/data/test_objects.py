@@ -97,3 +97,11 @@ def test_rows_may_lack_names() -> None:
     assert from_rows([{"a": 1}, {"b": "x", "a": None}]).rows() == [(1, None), (None, "x")]
     with pytest.raises(DataError, match="column '1': 2 columns have this name"):
         from_rows([{1: 0, "1": 0}])
+
+
+def test_a_pandas_series_keeps_what_its_dtype_says() -> None:
+    levels = pd.Categorical(["mid", "low"], ["low", "mid", "high"], ordered=True)
+    made = column_of("level", pd.Series(levels))
+    assert made.dtype == pl.Enum(["low", "mid", "high"])
+    assert column_of("n", pd.Series([1, None], dtype="Int64")).to_list() == [1, None]
+    assert column_of("i", pd.Index([1, 2])).to_list() == [1, 2]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
+import tensorflow as tf
+import tf2onnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +23,7 @@ from headrace.model.answers import (
 )
 from headrace.model.architectures.ends import answer
 from headrace.model.target import TargetSpec
+from headrace.model.targets import Targets
 
 RANDOM = np.random.default_rng(0)
 SPECS = [
@@ -118,6 +123,21 @@ def test_every_likelihood_has_an_output_layer(spec: TargetSpec, members: int) ->
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(np.asarray(again(inputs)), found)
+
+
+@pytest.mark.parametrize("members", [0, 1, 3])
+def test_every_answer_is_the_same_in_onnx(members: int) -> None:
+    targets = Targets.of([replace(spec, name=str(place)) for place, spec in enumerate(SPECS)])
+    block = keras.Input((members, 5) if members else (5,))
+    model = keras.Model(block, answer(block, targets))
+    inputs = 3 * RANDOM.normal(size=(7, *block.shape[1:])).astype(np.float32)
+    signature = [tf.TensorSpec([None, *block.shape[1:]], tf.float32, name="block")]
+    graph, _ = tf2onnx.convert.from_function(
+        tf.function(model.__call__), input_signature=signature, opset=18
+    )
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    [found] = session.run(None, {"block": inputs})
+    np.testing.assert_allclose(found, np.asarray(model(inputs)), rtol=1e-4, atol=1e-5)
 
 
 def test_the_linear_layer_may_be_an_own_one() -> None:

@@ -220,6 +220,14 @@ def test_the_prediction_is_the_median_or_the_middle(levels: tuple[float, ...], v
     assert columns["q0.1"].tolist() == [10]
 
 
+def test_paths_are_compared_in_units_of_the_spread() -> None:
+    spec = TargetSpec("y", "regression", mean=1000.0, scale=10.0, likelihood="normal")
+    near, far = ({"prediction": np.array([v]), "deviation": np.array([10.0])} for v in (1e3, 1e9))
+    assert [one.tolist() for one in spec.scaled(near)] == [[0.0], [np.arcsinh(1.0)]]
+    moved = {**far, "prediction": far["prediction"] * (1 + 1e-7)}
+    assert np.abs(spec.scaled(moved)[0] - spec.scaled(far)[0]) == pytest.approx(1e-7, rel=1e-3)
+
+
 def test_distributions_by_name() -> None:
     rate = TargetSpec("y", "regression", scale=4.0, likelihood="poisson")
     assert rate.distribution(rate.answers(np.array([[0.5]])))["rate"].tolist() == [2]

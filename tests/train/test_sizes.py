@@ -51,7 +51,7 @@ def test_few_rows_of_two_classes() -> None:
 
 
 def test_one_column() -> None:
-    assert trained(table(40, 1)).fitted.plan.inputs == ("x0",)
+    assert [info.name for info in trained(table(40, 1)).fitted.plan.inputs] == ["x0"]
 
 
 def test_a_class_with_one_row_stays_to_learn_from() -> None:

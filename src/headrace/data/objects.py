@@ -167,8 +167,8 @@ def column_of(name: str, values: object) -> pl.Series:
 
 
 def _is_pandas_series(values: object) -> bool:
-    module = type(values).__module__
-    return module.startswith("pandas.") and hasattr(values, "dtype") and hasattr(values, "array")
+    package = type(values).__module__.partition(".")[0]  # "pandas" itself, since pandas 3
+    return package == "pandas" and hasattr(values, "dtype") and hasattr(values, "array")
 
 
 def _polars(name: str, values: pl.Series) -> pl.Series:

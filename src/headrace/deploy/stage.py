@@ -45,7 +45,8 @@ class Deploy(Stage):
         alias: "champion" to let the release answer from now on, "challenger" to compare it first,
             None to publish it only.
         tolerance: Largest difference between two paths that is accepted: of probabilities and
-            distances as they are, of a regression's values relative to the target's spread.
+            distances as they are, of a regression's values relative to the target's spread, and
+            far from its mean relative to the distance.
         why: The reason, for the registry's history.
     """
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import DataError, Problem, SettingError
+from headrace.metrics.distributions import as_distribution
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -70,13 +71,9 @@ def to_distribution(target: TargetSpec, output: NDArray[Any]) -> NDArray[np.floa
         >>> to_distribution(price, np.array([[1.0, 0.5]])).tolist()
         [[110.0, 5.0]]
     """
-    if target.task != "regression" or target.outputs == 1:
+    found = as_distribution(target, output)
+    if found is None:
         return None
-    answers = target.answers(output)
-    if target.likelihood == "quantiles":
-        found = answers["quantiles"]
-    else:
-        found = np.column_stack([answers["prediction"], answers["deviation"]])
     problems = _first(~np.isfinite(found), found, "the output must be a finite number")
     if problems:
         raise DataError(problems)

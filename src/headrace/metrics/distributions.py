@@ -30,6 +30,7 @@ __all__ = [
     "MAE_OF_CLASS",
     "POISSON_DEVIANCE",
     "QUADRATIC_KAPPA",
+    "as_distribution",
     "normal_crps",
     "normal_nll",
     "of_distribution",
@@ -57,6 +58,25 @@ def of_distribution(target: TargetSpec) -> tuple[Measure, ...]:
             _distribution("crps", _mean_of(normal_crps)),
         )
     return ()
+
+
+def as_distribution(target: TargetSpec, output: NDArray[Any]) -> NDArray[np.float64] | None:
+    """Answer the output of a network as the measures of distributions read it.
+
+    Args:
+        target: What is predicted.
+        output: (rows, outputs) of the network.
+
+    Returns:
+        (rows, quantiles), or (rows, 2) means and deviations, in the units of the target; None
+        where the output describes no distribution of numbers.
+    """
+    if target.task != "regression" or target.outputs == 1:
+        return None
+    answers = target.answers(output)
+    if target.likelihood == "quantiles":
+        return answers["quantiles"]
+    return np.column_stack([answers["prediction"], answers["deviation"]])
 
 
 def _of_quantiles(levels: NDArray[np.float64]) -> tuple[Measure, ...]:

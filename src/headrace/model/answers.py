@@ -199,10 +199,13 @@ class MemberMixture(keras.layers.Layer):  # type: ignore[misc]
         """Answer mean and deviation, or in training the inputs."""
         if training:
             return inputs
-        means = inputs[..., :1]
-        mean = ops.mean(means, axis=1)
-        spread = ops.square(means - ops.expand_dims(mean, 1)) + ops.square(inputs[..., 1:])
-        return ops.concatenate([mean, ops.sqrt(ops.mean(spread, axis=1))], axis=-1)
+        if inputs.shape[1] == 1:
+            # Not for speed alone: the mean over a single member came out wrong in some ONNX graphs.
+            return inputs[:, 0]
+        means, deviations = inputs[..., 0], inputs[..., 1]
+        mean = ops.mean(means, axis=1, keepdims=True)
+        spread = ops.square(means - mean) + ops.square(deviations)
+        return ops.concatenate([mean, ops.sqrt(ops.mean(spread, axis=1, keepdims=True))], axis=-1)
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, ...]:
         """Answer (B, 2), the shape outside of training."""

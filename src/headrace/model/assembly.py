@@ -18,6 +18,7 @@ from headrace.model.choices import (
     choose_loss,
     choose_metrics,
     choose_optimizer,
+    takes_smoothing,
 )
 from headrace.model.fitted import CUSTOM, weights_misfit
 from headrace.model.recipe import Recipe
@@ -87,6 +88,8 @@ class Assembly:
         from headrace.model.schedules import start_schedules
 
         smoothing = self.recipe.label_smoothing
+        if network.label_smoothing is None and not takes_smoothing(loss, self.target):
+            smoothing = 0.0
         chosen = choose_loss(loss, self.target, label_smoothing=smoothing)
         self.model.compile(
             optimizer=self._optimizer(optimizer, steps),

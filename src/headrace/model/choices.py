@@ -25,6 +25,7 @@ __all__ = [
     "choose_loss",
     "choose_metrics",
     "choose_optimizer",
+    "takes_smoothing",
 ]
 
 _LOSSES: dict[Likelihood, str] = {
@@ -180,15 +181,22 @@ def _keras_loss(loss: Any, target: TargetSpec) -> tuple[Any, str]:
     return function, name
 
 
+def takes_smoothing(loss: Any, target: TargetSpec) -> bool:
+    """Answer whether a loss is the cross-entropy of classes, whose labels can be smoothed."""
+    if isinstance(target, Targets):
+        return any(takes_smoothing(of_target(loss, part.name), part) for part in target.parts)
+    if target.likelihood not in ("bernoulli", "categorical"):
+        return False
+    names = (*_CROSS_ENTROPY, _LOSSES[target.likelihood])
+    return loss is None or (isinstance(loss, str) and loss in names)
+
+
 def _check_smoothing(label_smoothing: float, loss: Any, target: TargetSpec) -> None:
     if not 0 <= label_smoothing < 1:
         raise SettingError(
             f"label_smoothing must be a number from 0 to below 1, received {label_smoothing!r}"
         )
-    usual = _LOSSES.get(target.likelihood or "point")
-    if not label_smoothing or (
-        target.likelihood in ("bernoulli", "categorical") and loss in (None, *_CROSS_ENTROPY, usual)
-    ):
+    if not label_smoothing or takes_smoothing(loss, target):
         return
     what = f"the loss {loss!r}" if loss is not None else f"the likelihood {target.likelihood!r}"
     raise SettingError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.metrics.distributions import as_distribution
 from headrace.metrics.measure import Measure, find
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Monitor:
         """
         if name == LOSS:
             return cls()
-        [measure] = find([name], target.task)
+        [measure] = find([name], target)
         return cls(measure.name, measure)
 
     @property
@@ -87,7 +88,9 @@ class Monitor:
             return math.nan
         if target.task == "regression":
             known = truth.astype(np.float64).ravel() * target.scale + target.mean
-            return self.measure(known, target.values(output), weight)
+            whole = self.measure.reads == "distribution"
+            said = as_distribution(target, output) if whole else None
+            return self.measure(known, target.values(output) if said is None else said, weight)
         answers = output[:, 0] if target.task == "binary" else output
         return self.measure(truth.astype(np.intp).ravel(), answers.astype(np.float64), weight)
 

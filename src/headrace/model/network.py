@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 __all__ = ["FittedNetwork", "Network"]
 
 _WITH_DROPOUT = ("mlp", "realmlp", "tabm")
+_RATES = Real(5e-4, 2e-2, log=True)
+_RATES_OF_REALMLP = Real(1e-2, 0.4, log=True)
 
 
 class Network(Step):
@@ -228,8 +230,11 @@ class Network(Step):
 
     def search_space(self) -> Mapping[str, Any]:
         """Answer the ranges that tuning may try; the widths only where they are given as such."""
-        ranges: dict[str, Any] = {"learning_rate": Real(3e-4, 1e-2, log=True)}
+        ranges: dict[str, Any] = {}
         widths = are_widths(self.hidden)
+        # The networks of an ensemble have learning rates of their own.
+        if self.hidden is not None or not preset(self.preset).is_ensemble:
+            ranges["learning_rate"] = _RATES if self.hidden != "realmlp" else _RATES_OF_REALMLP
         if widths or self.hidden in (None, *_WITH_DROPOUT):
             ranges["dropout"] = Real(0.0, 0.5)
         if widths:

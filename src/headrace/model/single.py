@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features, FeatureSpec
 
-__all__ = ["Fitting", "decided", "fit_single"]
+__all__ = ["Fitting", "decided", "fit_single", "keras_rows"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +82,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         steps = steps_an_epoch(len(fitting.rows), size)
         epochs = recipe.epochs_for(steps, validated=fitting.held is not None)
         loss = assembly.compile(steps * epochs)
-        rows, held = _keras_rows(assembly, fitting, loss)
+        rows, held = keras_rows(assembly, fitting, loss)
         built = time.perf_counter() - began
         training = train(
             assembly.model,
@@ -163,7 +163,8 @@ def _without_rows(network: Network, fitted: FittedNetwork) -> FittedNetwork:
     return fitted.changed(target_spec=target, training=replace(fitted.training, notes=notes))
 
 
-def _keras_rows(assembly: Assembly, fitting: Fitting, loss: Loss) -> tuple[Rows, Rows | None]:
+def keras_rows(assembly: Assembly, fitting: Fitting, loss: Loss) -> tuple[Rows, Rows | None]:
+    """Answer the rows to learn from and those that decide, as Keras reads them."""
     classes = class_weights(assembly.network.class_weight, fitting.rows.target, fitting.target_spec)
     held = fitting.held
     return (

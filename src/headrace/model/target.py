@@ -339,13 +339,17 @@ class TargetSpec:
     def scaled(self, answers: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float64]]:
         """Answer what paths are compared by: all answers, in units that one tolerance suits.
 
-        Values are divided by the scale. Rates are powers, so `log(1 + rate)` stands for them:
-        large ones are compared by their ratio.
+        Numbers are standardised and then bent by arcsinh: small ones are compared as they are,
+        large ones, of which float32 keeps so many digits only, by their ratio.
         """
-        parts = [
-            np.asarray(answers[name], dtype=np.float64) / self.scale for name in self.answer_names
+        found = {name: np.asarray(answers[name], dtype=np.float64) for name in self.answer_names}
+        if self.task != "regression":
+            return list(found.values())
+        shifts = {"deviation": 0.0}
+        return [
+            np.arcsinh((value - shifts.get(name, self.mean)) / self.scale)
+            for name, value in found.items()
         ]
-        return [np.log1p(part) for part in parts] if self.likelihood == "poisson" else parts
 
     @property
     def quantile_names(self) -> tuple[str, ...]:

@@ -45,9 +45,13 @@ class ChosenSteps:
 
     @classmethod
     def of(
-        cls, steps: Sequence[Step] | None, schema: Schema, target: str | Sequence[str] | None
+        cls,
+        steps: Sequence[Step] | None,
+        schema: Schema,
+        target: str | Sequence[str] | None,
+        network: Network | None = None,
     ) -> ChosenSteps:
-        """Sort the given steps, or those that suit the schema.
+        """Sort the given steps, or those that suit the schema, with the network behind them.
 
         Raises:
             SettingError: They do not end in a model, or not in one that suits the target.
@@ -57,14 +61,18 @@ class ChosenSteps:
             if isinstance(step, LostStep):
                 raise SettingError(step.explain())
         model: Network | KMeans | None = None
-        if chosen and isinstance(chosen[-1], Network):
+        ends_in_network = bool(chosen) and isinstance(chosen[-1], Network)
+        if network is not None and (ends_in_network or target is None):
+            other = "the steps end in one already" if ends_in_network else "there is no target"
+            raise SettingError(f"network={network!r} has no place: {other}")
+        if ends_in_network:
             model = chosen.pop()  # type: ignore[assignment]
             if target is None:
                 raise SettingError(
                     "a Network needs a target: hr.Pipeline(steps, target='the column to predict')"
                 )
         elif target is not None:
-            model = Network()
+            model = network or Network()
         elif chosen and isinstance(chosen[-1], KMeans):
             model = chosen.pop()  # type: ignore[assignment]
         elif steps is None:

@@ -15,7 +15,7 @@ from headrace.model.labelled import Labelled
 from headrace.model.loop import automatic_batch_size, seeded
 from headrace.model.network import Network
 from headrace.model.presets import preset
-from headrace.model.single import Fitting, _keras_rows
+from headrace.model.single import Fitting, keras_rows
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.result import Result
@@ -120,6 +120,7 @@ def find_learning_rate(
     *,
     target: str | Sequence[str] | None,
     kinds: Mapping[str, Kind] | None = None,
+    network: Network | None = None,
     weight: str | None = None,
     low: float | None = None,
     high: float | None = None,
@@ -140,6 +141,7 @@ def find_learning_rate(
         steps: The steps, the network last; None to choose them from the schema.
         target: The column to predict.
         kinds: Kinds of columns, where the inferred ones are not wanted.
+        network: The network behind the steps, where it is none of them.
         weight: A column with the weight of each row in the loss.
         low: The lowest rate; None for a thousandth of the usual one.
         high: The highest rate; None for a thousand times the usual one.
@@ -152,7 +154,9 @@ def find_learning_rate(
     """
     keras()  # its import takes seconds, which are none of the search's
     began = time.perf_counter()
-    task = _prepared(data, steps, target=target, kinds=kinds, weight=weight, seed=seed)
+    task = _prepared(
+        data, steps, target=target, kinds=kinds, network=network, weight=weight, seed=seed
+    )
     with seeded(seed):
         usual = task.usual_rate()
         lowest = usual / _REACH if low is None else low
@@ -245,7 +249,7 @@ class _Task:
         assembly.start(self.rows, None)
         loss = assembly.compile(_LONG * steps)
         fitting = Fitting(self.features, self.target, self.rows, seed=seed)
-        rows, _ = _keras_rows(assembly, fitting, loss)
+        rows, _ = keras_rows(assembly, fitting, loss)
         return ramp(
             assembly.model, rows, steps=steps, batch_size=batch_size, seed=seed, stop=_diverged
         )
@@ -261,12 +265,13 @@ def _prepared(
     *,
     target: str | Sequence[str] | None,
     kinds: Mapping[str, Kind] | None,
+    network: Network | None,
     weight: str | None,
     seed: int,
 ) -> _Task:
     """Fit the steps to the training rows, as training does."""
     rows = read_rows(data, target, weight, kinds)
-    chosen = ChosenSteps.of(steps, rows.schema, target)
+    chosen = ChosenSteps.of(steps, rows.schema, target, network)
     if not isinstance(chosen.model, Network):
         raise SettingError(
             "a learning rate is searched for a network: name the column to predict, "

@@ -48,6 +48,7 @@ def train(
     *,
     target: str | Sequence[str] | None,
     kinds: Mapping[str, Kind] | None = None,
+    network: Network | None = None,
     validation: Validation = None,
     weight: str | None = None,
     seed: int = 0,
@@ -62,6 +63,7 @@ def train(
         steps: The steps, the model last; None to choose them from the schema.
         target: The column to predict, or several; None for clusters or for steps alone.
         kinds: Kinds of columns, where the inferred ones are not wanted.
+        network: The network behind the steps, where it is none of them.
         validation: None for a fifth of the rows chosen at random (no rows when the network has no
             early stopping), a share, a `Split` by group or time, or rows of their own.
         weight: A column with the weight of each row in the loss; not a feature.
@@ -79,7 +81,7 @@ def train(
         progress.advance(note="reading")
         with clock("read"):
             rows = read_rows(data, target, weight, kinds)
-        chosen = ChosenSteps.of(steps, rows.schema, target)
+        chosen = ChosenSteps.of(steps, rows.schema, target, network)
         with clock("split"):
             parts = split_rows(rows, chosen, validation, seed)
         again = _refits(chosen.model, parts)

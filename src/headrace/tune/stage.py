@@ -168,7 +168,7 @@ class _Search:
     def keep(self, parameters: Mapping[str, Any]) -> None:
         """Give the pipeline the found settings, trained on all rows."""
         better = self._with(parameters)
-        self._pipeline.steps = better.steps
+        self._pipeline.steps, self._pipeline.network = better.steps, None
         self._pipeline.train(self._raw)
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
@@ -197,13 +197,14 @@ def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:
         base.steps = list(pipeline.fitted.steps) if pipeline.is_trained else _chosen(pipeline, raw)
         base = base.copy()
     if not base.steps or not isinstance(base.steps[-1], Network):
-        base.steps = [*(base.steps or []), Network()]
+        base.steps = [*(base.steps or []), base.network or Network()]
+    base.network = None
     return base
 
 
 def _chosen(pipeline: Pipeline, raw: pl.DataFrame) -> list[Any]:
     schema = infer_schema(raw.lazy(), kinds=pipeline.kinds, exclude=[str(pipeline.target or "")])
-    return [*default_steps(schema), Network()]
+    return [*default_steps(schema), pipeline.network or Network()]
 
 
 def _network(pipeline: Pipeline) -> Network:
