@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import polars as pl
 import pytest
 
 import headrace as hr
 from headrace.deploy.server import create_app
 from headrace.deploy.stream import score
-from headrace.errors import SettingError
+from headrace.errors import DataError, SettingError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -166,6 +167,17 @@ def test_values_alone_have_no_distribution() -> None:
     pipe.train({"x": [1.0, 2.0, 3.0], "y": [1.5, 2.5, 4.0]})
     with pytest.raises(SettingError, match="and no distribution: train it with quantiles="):
         pipe.predict_distribution({"x": [1.0]})
+
+
+def test_pandas_gives_classes_an_order_or_not() -> None:
+    values = ["mid", "low", "high"] * 8
+    rows = pd.DataFrame({"x": range(24), "y": pd.Categorical(values, ["low", "mid", "high"])})
+    network = hr.Network("linear", embedding=None, epochs=1, task="ordinal", patience=None)
+    pipe = hr.Pipeline([network], target="y")
+    with pytest.raises(DataError, match=r"text has none.*ordered=True\) in pandas"):
+        pipe.train(rows)
+    pipe.train(rows.assign(y=rows["y"].cat.as_ordered()))
+    assert pipe.classes == ("low", "mid", "high")
 
 
 async def _post(app: Any, rows: list[dict[str, Any]]) -> Any:

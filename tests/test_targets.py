@@ -205,6 +205,14 @@ def test_target_means_learn_from_every_target() -> None:
     assert len(pipe.predict(make_rows(20))) == 20
 
 
+def test_a_run_leaves_out_what_follows_one_target(tmp_path: Path) -> None:
+    network = hr.Network("linear", embedding=None, epochs=2)
+    pipe = hr.Pipeline([hr.transform.Encode(), network], target=TARGETS)
+    result = pipe.run(make_rows(120), to=tmp_path)
+    assert "my price: regression" in result.summary()
+    assert hr.Runtime(tmp_path).task == "joint"
+
+
 async def _post(app: Any, rows: list[dict[str, Any]]) -> Any:
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

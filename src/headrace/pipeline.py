@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from headrace.data.source import answer, answers
 from headrace.errors import NotTrainedError, SettingError
-from headrace.model.targets import Targets
+from headrace.model.targets import Targets, check_columns
 from headrace.preprocessing.step import Step
 from headrace.stage import Stage
 
@@ -82,7 +82,7 @@ class Pipeline:
     ) -> None:
         """Store the settings; nothing is read or learnt yet."""
         self.steps = None if steps is None else _checked_steps(steps)
-        self.target = _checked_target(target)
+        self.target = check_columns(target)
         self.kinds = kinds
         self.network = network
         self.stages = None if stages is None else _checked_stages(stages)
@@ -250,6 +250,9 @@ class Pipeline:
         Args:
             data: The rows, with the target; for clusters without.
             **settings: See `headrace.evaluate.stage.Evaluate`.
+
+        Returns:
+            An `Evaluation`; of several targets one under each name; a `ClusterEvaluation`.
         """
         from headrace.evaluate.stage import Evaluate
 
@@ -477,15 +480,6 @@ def _checked_steps(steps: Iterable[Step]) -> list[Step]:
                 "or hr.Network([64, 64])"
             )
     return listed
-
-
-def _checked_target(target: str | Sequence[str] | None) -> str | list[str] | None:
-    if target is None or isinstance(target, str):
-        return target
-    names = list(target)
-    if len(set(names)) < max(2, len(names)):
-        raise SettingError(f"several targets need two different columns or more, received {names}")
-    return names
 
 
 def _checked_stages(stages: Iterable[Stage]) -> list[Stage]:

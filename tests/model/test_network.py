@@ -220,3 +220,14 @@ def test_tuning_may_try_what_the_network_has() -> None:
     assert set(Network([8]).search_space()) == {"learning_rate", "dropout", "hidden"}
     assert set(Network("linear").search_space()) == {"learning_rate"}
     assert set(Network([keras.layers.Dense(2)]).search_space()) == {"learning_rate"}
+
+
+def test_validation_rows_have_weights_too(table: Any) -> None:
+    whole = table("regression", rows=120)
+    network = Network([4], epochs=1, embedding=None)
+    first, both = whole.part(slice(0, 30)), whole.part(slice(0, 60))
+    weight = np.repeat([1.0, 0.0], 30)
+    alone = whole.fit(network, validation=first)
+    weighed = whole.fit(network, validation=both, validation_weight=weight)
+    losses = [fitted.history["val_loss"][0] for fitted in (alone, weighed)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)

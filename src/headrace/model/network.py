@@ -182,6 +182,7 @@ class Network(Step):
         validation: tuple[Features, NDArray[Any]] | None = None,
         pooled: bool = False,
         sample_weight: NDArray[Any] | None = None,
+        validation_weight: NDArray[Any] | None = None,
         start: Sequence[NDArray[Any]] | None = None,
         seed: int = 0,
     ) -> FittedNetwork:
@@ -198,6 +199,7 @@ class Network(Step):
             pooled: Whether the validation rows were drawn at random, so that an ensemble may learn
                 from them too and hold others out instead.
             sample_weight: (rows,) weight of each row in the loss; only their ratios matter.
+            validation_weight: The same of the validation rows, in their loss.
             start: Weights to begin with, from `FittedNetwork.weights` of the same architecture.
             seed: Of first weights, order of rows and dropout.
 
@@ -216,7 +218,7 @@ class Network(Step):
             feature_spec,
             target_spec,
             Labelled(features, target, sample_weight),
-            None if validation is None else Labelled(*validation),
+            None if validation is None else Labelled(*validation, validation_weight),
             seed=seed,
             deadline=limit,
             start=start,

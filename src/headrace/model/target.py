@@ -15,6 +15,7 @@ import numpy as np
 from headrace.errors import DataError, Problem, SettingError, nearest
 from headrace.model.target_checks import (
     check_counts,
+    check_name,
     check_quantiles,
     check_values,
     target_numbers,
@@ -459,19 +460,11 @@ def check_task(task: StatedTask | Mapping[str, StatedTask]) -> None:
         >>> check_task({"price": "regression", "sold": "binary"})
     """
     for one in [task] if isinstance(task, str) else task.values():
-        _known_task(one, get_args(StatedTask))
+        check_name(one, get_args(StatedTask))
 
 
 def _check_own_task(task: object) -> Task:
-    return cast("Task", _known_task(task, tuple(_LIKELIHOODS)))
-
-
-def _known_task(task: object, tasks: Sequence[str]) -> object:
-    if task not in tasks:
-        close = nearest(str(task), tasks)
-        meant = f"; perhaps {close!r} is meant" if close else ""
-        raise SettingError(f"task must be one of {', '.join(tasks)}, received {task!r}{meant}")
-    return task
+    return cast("Task", check_name(task, tuple(_LIKELIHOODS)))
 
 
 def _right_number(task: Task, classes: int) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.errors import DataError, Problem, SettingError
+from headrace.errors import DataError, Problem, SettingError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "check_counts",
+    "check_name",
     "check_quantiles",
     "check_values",
     "target_numbers",
@@ -101,3 +102,12 @@ def check_quantiles(quantiles: Sequence[float], *, needed: bool) -> None:
 def target_problem(name: str, text: str, **more: Any) -> DataError:
     """Answer an error about the target column."""
     return DataError([Problem(text, column=name or None, **more)])
+
+
+def check_name(task: object, tasks: Sequence[str]) -> object:
+    """Answer a task that is among the known ones, or raise `SettingError`."""
+    if task not in tasks:
+        close = nearest(str(task), tasks)
+        meant = f"; perhaps {close!r} is meant" if close else ""
+        raise SettingError(f"task must be one of {', '.join(tasks)}, received {task!r}{meant}")
+    return task

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-__all__ = ["Targets"]
+__all__ = ["Targets", "check_columns"]
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,7 @@ class Targets(TargetSpec):
         return cls(names, "joint", parts=tuple(parts))
 
     def __post_init__(self) -> None:
-        names = [part.name for part in self.parts]
-        if len(set(names)) < 2 or len(set(names)) < len(names):
-            raise SettingError(
-                f"several targets need two different columns or more, received {names}"
-            )
+        check_columns([part.name for part in self.parts])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -211,3 +207,21 @@ class Targets(TargetSpec):
             f"the network predicts {len(self.parts)} targets ({self.name}), and one is needed "
             "here: use predict or predict_distribution, or take one by for_target(name)"
         )
+
+
+def check_columns(target: str | Sequence[str] | None) -> str | list[str] | None:
+    """Answer the name of a target, or the names of several.
+
+    Raises:
+        SettingError: Several are fewer than two, or two have one name.
+
+    Example:
+        >>> check_columns(("price", "sold"))
+        ['price', 'sold']
+    """
+    if target is None or isinstance(target, str):
+        return target
+    names = list(target)
+    if len(set(names)) < max(2, len(names)):
+        raise SettingError(f"several targets need two different columns or more, received {names}")
+    return names

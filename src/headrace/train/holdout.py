@@ -70,7 +70,12 @@ class Parts:
     @property
     def weight(self) -> NDArray[np.float64] | None:
         """The weights of the rows to learn from."""
-        return self.train[WEIGHT].to_numpy() if WEIGHT in self.train.columns else None
+        return _weights_of(self.train)
+
+    @property
+    def validation_weight(self) -> NDArray[np.float64] | None:
+        """The weights of the validation rows, as far as they came with the others."""
+        return None if self.validation is None else _weights_of(self.validation)
 
 
 def split_rows(rows: TrainingRows, steps: ChosenSteps, validation: Validation, seed: int) -> Parts:
@@ -118,6 +123,10 @@ def _hold_out(
     return frame, held, None
 
 
+def _weights_of(frame: pl.DataFrame) -> NDArray[np.float64] | None:
+    return frame[WEIGHT].to_numpy() if WEIGHT in frame.columns else None
+
+
 def _stratifies(frame: pl.DataFrame, spec: TargetSpec) -> bool:
     """Answer whether enough classes have a row to spare; otherwise any rows are as good."""
     if isinstance(spec, Targets):
@@ -136,7 +145,7 @@ def with_target(frame: pl.DataFrame, spec: TargetSpec | None, seed: int) -> pl.D
     columns = [pl.Series(TARGET, encoded)]
     if spec.task == "multiclass":
         columns += [
-            pl.Series(f"{TARGET}{place}", (encoded == place).astype(np.float64))
+            pl.Series(f"{TARGET}{place}", (encoded == place).astype(np.uint8))
             for place in range(len(spec.classes))
         ]
     return frame.with_columns(columns)

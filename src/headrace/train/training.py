@@ -211,6 +211,7 @@ def _fit_model(
         validation=_held_features(fitted, parts),
         pooled=parts.rule is not None and parts.rule.random,
         sample_weight=parts.weight,
+        validation_weight=parts.validation_weight,
         seed=seed,
     )
     return model, features
