@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
 COMMANDS = {
     "demo": ("headrace", "demo"),
-    "test": ("pytest",),
+    # Two processes halve the time even on two cores; each takes 2 GB, so there are never many.
+    "test": ("pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"),
 }
 # What decides whether an installation is still the right one.
 DESCRIPTION = ("pyproject.toml", "constraints.txt")

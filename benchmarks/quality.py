@@ -127,7 +127,8 @@ def metrics(task: str, truth: np.ndarray, scores: np.ndarray) -> dict[str, float
 def read(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         return []
-    return [json.loads(text) for text in path.read_text().splitlines() if text]
+    records = [json.loads(text) for text in path.read_text().splitlines() if text]
+    return list({key(record): record for record in records}.values())
 
 
 def key(record: dict[str, Any]) -> tuple[str, int, str]:

@@ -24,7 +24,7 @@ ROWS = {
 
 
 def kinds(model: Any) -> list[str]:
-    return [type(layer).__name__ for layer in model.layers if layer.weights]
+    return [type(layer).__name__ for layer in model.layers if layer.trainable_weights]
 
 
 @keras.saving.register_keras_serializable(package="tests")

@@ -116,6 +116,15 @@ def test_one_hot_is_its_formula() -> None:
     assert numpy(OneHot([2], columns=[2])(CODES)).tolist() == [[0, 1], [1, 0]]
 
 
+def test_codes_that_training_never_saw_are_no_ones() -> None:
+    layer = OneHot([3, 2], columns=[0, 2])
+    layer.build((None, 3))
+    layer.set_counts(CODES)
+    assert numpy(layer.seen).tolist() == [1, 0, 1, 1, 1]
+    new = np.array([[1, 0, 0], [2, 0, 1]], dtype=np.int32)
+    assert numpy(layer(new)).tolist() == [[0, 0, 0, 1, 0], [0, 0, 1, 0, 1]]
+
+
 def test_category_embedding_is_its_formula() -> None:
     layer = CategoryEmbedding([6, 2], width=2, columns=[1, 2])
     outputs = numpy(layer(CODES))

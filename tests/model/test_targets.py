@@ -95,3 +95,13 @@ def test_gaps_leave_the_gradient_finite() -> None:
 def test_one_hot_losses_do_not_go_together() -> None:
     with pytest.raises(SettingError, match="must read class numbers"):
         choose_loss({"kind": "categorical_crossentropy"}, ALL)
+
+
+def test_columns_of_one_name_are_refused() -> None:
+    parts = [
+        TargetSpec("a", "binary", classes=("b_c", "x")),
+        TargetSpec("a_b", "binary", classes=("c", "y")),
+    ]
+    both = Targets.of(parts)
+    with pytest.raises(SettingError, match="would both be called 'a_b_c': rename the target 'a_b'"):
+        both.distribution(both.answers(np.array([[0.2, 0.3]])))

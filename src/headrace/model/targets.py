@@ -151,14 +151,19 @@ class Targets(TargetSpec):
 
         A column's name is the target's, "_", and its name in the target's own distribution; a
         target of which only values are predicted has one column with its own name.
+
+        Raises:
+            SettingError: Two columns would have the same name.
         """
-        columns = {}
+        columns: dict[str, NDArray[Any]] = {}
         for part, own in zip(self.parts, self._split(answers), strict=True):
-            if part.likelihood == "point":
-                columns[part.name] = np.asarray(own["prediction"], dtype=np.float64)
-                continue
-            found = part.distribution(own)
-            columns |= {f"{part.name}_{name}": column for name, column in found.items()}
+            found = _columns_of(part, own)
+            for name in found.keys() & columns.keys():
+                raise SettingError(
+                    f"the distributions of two targets would both be called {name!r}: "
+                    f"rename the target {part.name!r}"
+                )
+            columns |= found
         return columns
 
     def scaled(self, answers: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float64]]:
@@ -225,3 +230,10 @@ def check_columns(target: str | Sequence[str] | None) -> str | list[str] | None:
     if len(set(names)) < max(2, len(names)):
         raise SettingError(f"several targets need two different columns or more, received {names}")
     return names
+
+
+def _columns_of(part: TargetSpec, answers: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    if part.likelihood == "point":
+        return {part.name: np.asarray(answers["prediction"], dtype=np.float64)}
+    found = part.distribution(answers)
+    return {f"{part.name}_{name}": column for name, column in found.items()}

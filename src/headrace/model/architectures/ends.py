@@ -236,5 +236,5 @@ def fix_edges(
             _set_shares(layer, target, spec)
         if isinstance(layer, PiecewiseLinear):
             layer.set_edges(find_edges(features.numbers, most=layer.bins, target=target))
-        if isinstance(layer, CategoryEmbedding):
+        if isinstance(layer, CategoryEmbedding | OneHot):
             layer.set_counts(features.categories)

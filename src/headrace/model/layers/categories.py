@@ -23,6 +23,9 @@ __all__ = ["CategoryEmbedding", "OneHot"]
 class OneHot(keras.layers.Layer):  # type: ignore[misc]
     """Turn category codes into one block of zeros and ones.
 
+    A code that no training row had would bring in a weight that was never trained: after
+    `set_counts` it gives zeros.
+
     Shapes: (B, C) int32 to (B, sum of the cardinalities) float32.
 
     Args:
@@ -41,10 +44,25 @@ class OneHot(keras.layers.Layer):  # type: ignore[misc]
         self._column = np.repeat(self.columns, self.cardinalities).astype(np.int32)
         self._code = np.concatenate([np.arange(size, dtype=np.int32) for size in cardinalities])
 
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Make the fixed flags of the codes that count; all do before `set_counts`."""
+        del input_shape
+        self.seen = self.add_weight(
+            name="seen", shape=(len(self._code),), initializer="ones", trainable=False
+        )
+
+    def set_counts(self, codes: NDArray[np.int32]) -> None:
+        """Fix which codes count: those that the training rows have.
+
+        Args:
+            codes: (rows, C), the codes of the training rows.
+        """
+        self.seen.assign((_counts(codes, self.columns, self.cardinalities) > 0).astype(np.float32))
+
     def call(self, inputs: Any) -> Any:
         """Compare the code of each output's column with the code it stands for."""
         spread = ops.take(inputs, self._column, axis=1)
-        return ops.cast(ops.equal(spread, self._code), self.compute_dtype)
+        return ops.cast(ops.equal(spread, self._code), self.compute_dtype) * self.seen
 
     def compute_output_shape(self, input_shape: Sequence[int | None]) -> tuple[int | None, int]:
         """Answer (B, sum of the cardinalities)."""
@@ -113,9 +131,7 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
         Args:
             codes: (rows, C), the codes of the training rows.
         """
-        places = zip(self.columns, self.cardinalities, strict=True)
-        counted = [np.bincount(codes[:, place], minlength=size) for place, size in places]
-        counts = np.concatenate(counted).astype(np.float32)
+        counts = _counts(codes, self.columns, self.cardinalities)
         self.trust.assign(counts / np.maximum(counts + np.float32(self.prior), 1))
 
     def call(self, inputs: Any) -> Any:
@@ -139,6 +155,15 @@ class CategoryEmbedding(keras.layers.Layer):  # type: ignore[misc]
             "prior": self.prior,
         }
         return {**super().get_config(), **config}
+
+
+def _counts(
+    codes: NDArray[np.int32], columns: list[int], cardinalities: list[int]
+) -> NDArray[np.float32]:
+    """Answer how many rows have each code, the columns one after the other."""
+    places = zip(columns, cardinalities, strict=True)
+    counted = [np.bincount(codes[:, place], minlength=size) for place, size in places]
+    return np.concatenate(counted).astype(np.float32)
 
 
 def _columns(columns: Sequence[int] | None, cardinalities: list[int]) -> list[int]:
