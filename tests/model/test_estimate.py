@@ -18,6 +18,7 @@ from headrace.model.estimate import (
     floats_per_row,
 )
 from headrace.model.footprint import PeakMemory, resident
+from headrace.model.layers import PiecewiseLinear
 from headrace.model.network import Network
 from headrace.model.rows import Rows
 
@@ -37,6 +38,12 @@ def test_the_numbers_inside_of_models_are_counted() -> None:
     assert floats_per_row(keras.Model(inputs, inner(inputs))) == 10 + 1 + (10 + 64 + 1)
 
 
+def test_the_bins_of_embedded_numbers_are_counted() -> None:
+    inputs = keras.Input((10,))
+    embedded = PiecewiseLinear(bins=48, width=8)(inputs)
+    assert floats_per_row(keras.Model(inputs, embedded)) == 10 + 80 + 10 * 48
+
+
 def test_wide_models_see_fewer_rows_at_once() -> None:
     assert chunk_rows(dense(64)) == MOST_CHUNK
     assert 32 <= chunk_rows(dense(200_000)) < 1000
@@ -44,7 +51,9 @@ def test_wide_models_see_fewer_rows_at_once() -> None:
 
 def test_memory_grows_with_rows_and_weights() -> None:
     def rows(count: int) -> Rows:
-        return Rows({"numbers": np.zeros((count, 10), np.float32)}, np.zeros((count, 1), np.float32))
+        return Rows(
+            {"numbers": np.zeros((count, 10), np.float32)}, np.zeros((count, 1), np.float32)
+        )
 
     small = estimate_bytes(dense(64), rows(1000), None, 32)
     more_rows = estimate_bytes(dense(64), rows(1_000_000), None, 32)

@@ -53,9 +53,6 @@ _METRICS: dict[Task, tuple[str, ...]] = {
     "regression": ("mae",),
 }
 _CROSS_ENTROPY = ("cross_entropy", "crossentropy")
-_LEARNING_RATE = 2e-3
-_WEIGHT_DECAY = 3e-4
-_CLIP_NORM = 1.0
 
 
 @dataclass(frozen=True)
@@ -209,9 +206,7 @@ def choose_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
     """Answer a new optimiser.
 
     Args:
-        optimizer: A name, a Keras optimiser (its settings are copied), or None for AdamW with
-            weight decay 0.0003 (none on biases), gradients clipped to norm 1 and the learning
-            rate 0.002, as TabM is trained.
+        optimizer: A name, or a Keras optimiser (its settings are copied).
         learning_rate: Replaces the optimiser's own; a number or a Keras schedule.
 
     Raises:
@@ -219,14 +214,6 @@ def choose_optimizer(optimizer: Any, learning_rate: float | None) -> Any:
     """
     optimizers = keras().optimizers
     check_rate(learning_rate)
-    if optimizer is None:
-        chosen = optimizers.AdamW(
-            learning_rate=learning_rate or _LEARNING_RATE,
-            weight_decay=_WEIGHT_DECAY,
-            global_clipnorm=_CLIP_NORM,
-        )
-        chosen.exclude_from_weight_decay(var_names=["bias"])
-        return chosen
     if isinstance(optimizer, str):
         known = _optimizer_names(optimizers)
         if optimizer.lower() not in known:

@@ -29,6 +29,7 @@ CUSTOM = "custom"
 """The architecture of networks that users bring; Keras saves them."""
 
 _CHUNK = 8192
+_BLOCK = 32
 _NOT_TRAINED = Training(history={}, best_epoch=0, seconds={})
 
 
@@ -114,9 +115,9 @@ class FittedNetwork:
         if rows == 0:
             return np.zeros((0, out), dtype=np.float32)
         size = min(_CHUNK, chunk_rows(self.model))
+        parts = (features.take(slice(first, first + size)) for first in range(0, rows, size))
         chunks = [
-            self._compiled(self._blocks(features.take(slice(first, first + size)))).numpy()
-            for first in range(0, rows, size)
+            self._compiled(self._blocks(_filled_up(part))).numpy()[: len(part)] for part in parts
         ]
         return chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
 
@@ -217,6 +218,18 @@ class FittedNetwork:
         types = {"numbers": np.float32, "categories": np.int32}
         tensor = tensorflow().constant
         return {name: tensor(np.asarray(blocks[name], types[name])) for name in self._inputs}
+
+
+def _filled_up(features: Features) -> Features:
+    """Answer the rows with the last one repeated up to a multiple of 32.
+
+    A product of matrices is rounded in another way for one row than for many: so that an answer
+    does not depend on how many others are asked for, there are always many.
+    """
+    count = -(-len(features) // _BLOCK) * _BLOCK
+    if count == len(features):
+        return features
+    return features.take(np.minimum(np.arange(count), len(features) - 1))
 
 
 def weights_misfit(model: Any, weights: Sequence[NDArray[Any]]) -> str | None:

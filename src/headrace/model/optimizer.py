@@ -43,7 +43,7 @@ class AdamW(keras.optimizers.Adam):  # type: ignore[misc]
 
     def __init__(
         self,
-        learning_rate: Any = 2e-3,
+        learning_rate: Any = 4e-3,
         *,
         weight_decay: Any = 3e-4,
         learning_rate_factors: Mapping[str, float] | None = None,

@@ -40,10 +40,8 @@ class Periodic(keras.layers.Layer):  # type: ignore[misc]
     learning_rate_factors: ClassVar[Mapping[str, float]] = dict.fromkeys(
         ("frequency", "phase_bias", "mix", "mix_bias"), 0.1
     )
-    weight_decay_factors: ClassVar[Mapping[str, float]] = {
-        **dict.fromkeys(("frequency", "mix"), 0.1),
-        **dict.fromkeys(("phase_bias", "mix_bias"), 0.1),
-    }
+    # Decay goes with the learning rate, and in the paper with the square of its factor.
+    weight_decay_factors: ClassVar[Mapping[str, float]] = learning_rate_factors
 
     def __init__(
         self, frequencies: int = 16, width: int = 4, sigma: float = 0.1, **kwargs: Any
@@ -56,7 +54,8 @@ class Periodic(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the waves and their mixtures."""
-        columns, waves, mixed = input_shape[-1], self.frequencies, self.width - 1
+        columns, waves, mixed = int(input_shape[-1] or 0), self.frequencies, self.width - 1
+        self.floats_inside = columns * waves
         initializers, limit = keras.initializers, 1 / math.sqrt(self.frequencies)
         uniform = initializers.RandomUniform(-limit, limit)
         self.frequency = self.add_weight(

@@ -50,7 +50,8 @@ class PiecewiseLinear(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Make the fixed edges and the trained embedding."""
-        columns, limit = input_shape[-1], 1 / math.sqrt(self.width)
+        columns, limit = int(input_shape[-1] or 0), 1 / math.sqrt(self.width)
+        self.floats_inside = columns * self.bins
         uniform = keras.initializers.RandomUniform(-limit, limit)
         fixed = {"shape": (columns, self.bins), "trainable": False}
         self.left = self.add_weight(name="left", initializer="zeros", **fixed)
