@@ -71,6 +71,9 @@ def test_an_ensemble_is_rebuilt_to_the_bit(table: Any) -> None:
     again = FittedNetwork.rebuild(fitted.description(), fitted.weights())
     assert np.array_equal(again.predict(whole.features), fitted.predict(whole.features))
     assert again.target_spec.threshold == fitted.target_spec.threshold
+    training = fitted.training
+    assert training.estimate is not None
+    assert training.peak_bytes <= training.estimate.bytes
     assert fitted.training.threshold is not None
     assert fitted.training.threshold.rows == 500  # out of fold: every row decides
 

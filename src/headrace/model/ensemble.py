@@ -17,6 +17,7 @@ from headrace.errors import SettingError
 from headrace.model.backend import tensorflow
 from headrace.model.choices import choose_loss
 from headrace.model.composite import ENSEMBLE, join_models
+from headrace.model.estimate import Estimate
 from headrace.model.fitted import CUSTOM, FittedNetwork
 from headrace.model.footprint import PeakMemory
 from headrace.model.loop import TrainedMember, Training
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 __all__ = ["fit_ensemble", "greedy_shares"]
 
 _ROUNDS = 25
+_PROGRAM_BYTES = 64 * 2**20
+"""What TensorFlow keeps of the compiled program of a network that was trained before."""
+
 _FIRST_SHARE = 0.5
 """How much of the time that is left the first network of each kind may take."""
 
@@ -251,6 +255,18 @@ def _loss(
     return value
 
 
+def _estimate(each: Sequence[Estimate | None]) -> Estimate | None:
+    """Answer what the trainings were expected to take together, one after the other."""
+    known = [one for one in each if one is not None]
+    if len(known) < len(each):
+        return None
+    return Estimate(
+        sum(one.seconds for one in known),
+        sum(one.most_seconds for one in known),
+        max(one.bytes for one in known) + _PROGRAM_BYTES * (len(known) - 1),
+    )
+
+
 def _training(kinds: Sequence[_Kind], shares: Sequence[float], peak: PeakMemory) -> Training:
     """Answer how the trainings went together; the history is that of the first network."""
     networks = [network for kind in kinds for network in kind.networks]
@@ -274,6 +290,7 @@ def _training(kinds: Sequence[_Kind], shares: Sequence[float], peak: PeakMemory)
     return replace(
         first,
         seconds=seconds,
+        estimate=_estimate([network.training.estimate for network in networks]),
         notes=(*notes, f"the history is that of the first of {len(networks)} networks"),
         peak_bytes=peak.bytes,
         members=members,

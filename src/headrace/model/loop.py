@@ -153,6 +153,8 @@ def train(
     best = BestEpoch(patience, monitor) if keeps else None
     metric = Metric(monitor.figure, watched.value) if watched and held else None
     with clock("epochs"), bar("training", epochs) as shown:
+        if ways.steps is not None:
+            shown.advance(0, expected.text())
         # The averaged weights are in place for all that stands between the two callbacks of them.
         averages = UseAverages() if getattr(model.optimizer, "use_ema", False) else None
         chosen = (
