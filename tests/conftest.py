@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -10,6 +12,10 @@ import pytest
 from hypothesis import settings
 
 import headrace as hr
+from headrace.storage.files import Disk
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 os.environ.setdefault("HEADRACE_PROGRESS", "0")
 # A busy machine is no failure.
@@ -98,3 +104,54 @@ def graded(table: pl.DataFrame) -> hr.Pipeline:
     pipe = quick_pipeline("grade", ("rich", "wage"))
     pipe.train(table)
     return pipe
+
+
+class FailingDisk(Disk):
+    """A disk that fails at the n-th call, and counts the calls."""
+
+    def __init__(self, step: int | None = None, *, torn: bool = False) -> None:
+        self.step = step
+        self.torn = torn
+        self.calls = 0
+
+    def _count(self) -> bool:
+        self.calls += 1
+        return self.calls == self.step
+
+    def create(self, path: Path) -> int:
+        self._fail(self._count())
+        return super().create(path)
+
+    def write(self, descriptor: int, data: bytes) -> None:
+        fails = self._count()
+        super().write(descriptor, data[: len(data) // 2] if fails and self.torn else b"")
+        self._fail(fails)
+        super().write(descriptor, data)
+
+    def fsync(self, descriptor: int) -> None:
+        self._fail(self._count())
+
+    def rename(self, source: Path, target: Path) -> None:
+        self._fail(self._count())
+        super().rename(source, target)
+
+    def exchange(self, left: Path, right: Path) -> None:
+        self._fail(self._count())
+        super().exchange(left, right)
+
+    def truncate(self, path: Path, size: int) -> None:
+        self._fail(self._count())
+        super().truncate(path, size)
+
+    def unlink(self, path: Path) -> None:
+        self._fail(self._count())
+        super().unlink(path)
+
+    def _fail(self, now: bool) -> None:
+        if now:
+            raise OSError(errno.ENOSPC, "no space left on device")
+
+
+@pytest.fixture
+def failing_disk() -> type[FailingDisk]:
+    return FailingDisk

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.data.split import split as split
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
+    from headrace.errors import CheckpointError as CheckpointError
     from headrace.errors import DataError as DataError
     from headrace.errors import HeadraceError as HeadraceError
     from headrace.errors import NotTrainedError as NotTrainedError
@@ -38,11 +39,11 @@ if TYPE_CHECKING:
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.stage import Evaluate as Evaluate
+    from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
     from headrace.maintain.stage import Maintain as Maintain
     from headrace.model.network import Network as Network
     from headrace.pipeline import Pipeline as Pipeline
-    from headrace.pipeline import load as load
     from headrace.plan.arithmetic import Affine as Affine
     from headrace.plan.arithmetic import Clip as Clip
     from headrace.plan.arithmetic import Fill as Fill
@@ -104,7 +105,7 @@ __version__ = "0.1.0"
 _NAMES = {
     # the pipeline and its parts
     "Pipeline": "headrace.pipeline",
-    "load": "headrace.pipeline",
+    "load": "headrace.loading",
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
@@ -180,6 +181,7 @@ _NAMES = {
     # results, errors, settings
     "Result": "headrace.result",
     "HeadraceError": "headrace.errors",
+    "CheckpointError": "headrace.errors",
     "DataError": "headrace.errors",
     "SettingError": "headrace.errors",
     "NotTrainedError": "headrace.errors",

@@ -70,7 +70,7 @@ def train(
 @app.command()
 def evaluate(model: Model, data: Data, report: Report = None) -> None:
     """Measure a pipeline on rows that it has not seen, each metric with its interval."""
-    from headrace.pipeline import load
+    from headrace.loading import load
 
     _show({"evaluate": load(model).evaluate(data)}, report)
 
@@ -88,7 +88,7 @@ def tune(
     report: Report = None,
 ) -> None:
     """Search for better settings; keep them only if a paired comparison says so."""
-    from headrace.pipeline import load
+    from headrace.loading import load
 
     pipe = load(model)
     result = pipe.tune(data, trials=trials, time=time, storage=storage)
@@ -104,7 +104,7 @@ def deploy(
     report: Report = None,
 ) -> None:
     """Prove all paths equal, then publish a release atomically."""
-    from headrace.pipeline import load
+    from headrace.loading import load
 
     _show({"deploy": load(model).deploy(to)}, report)
 
@@ -144,7 +144,7 @@ def maintain(
 
     Labels are taken from the target's column where the rows have one.
     """
-    from headrace.pipeline import load
+    from headrace.loading import load
 
     _show({"maintain": load(model).maintain(data)}, report)
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = [
+    "CheckpointError",
     "DataError",
     "HeadraceError",
     "NotTrainedError",
@@ -55,6 +56,10 @@ class Problem:
 
 class HeadraceError(Exception):
     """The base of every error that headrace raises on purpose."""
+
+
+class CheckpointError(HeadraceError):
+    """The checkpoint of long work belongs to other work, or cannot be written."""
 
 
 class DataError(HeadraceError, ValueError):

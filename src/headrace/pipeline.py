@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from headrace.data.source import answer, answers
+from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
 from headrace.model.targets import Targets, check_columns
-from headrace.preprocessing.step import Step
-from headrace.stage import Stage
+from headrace.preprocessing.step import checked_steps
+from headrace.stage import checked_stages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,14 +30,16 @@ if TYPE_CHECKING:
     from headrace.model.network import Network
     from headrace.model.target import Label
     from headrace.plan.plan import Plan
+    from headrace.preprocessing.step import Step
     from headrace.run import RunResult
+    from headrace.stage import Stage
     from headrace.train.fitted import Fitted
     from headrace.train.learning_rate import LearningRateSearch
     from headrace.train.result import TrainResult
     from headrace.train.training import Validation
     from headrace.tune.result import TuneResult
 
-__all__ = ["Pipeline", "load"]
+__all__ = ["Pipeline"]
 
 
 class Pipeline:
@@ -54,6 +57,11 @@ class Pipeline:
         stages: The stages that `run` goes through; None for train, evaluate, tune, deploy and
             maintain.
         seed: Of every random choice.
+        memory: The most memory that the process may hold, in bytes or as "2GB"; None for what the
+            machine has. Tables that do not fit are read in parts, and what cannot be done with so
+            little is refused before it begins.
+        executor: Who works on the parts of a table: a Dask client, or anything with the interface
+            of `concurrent.futures.Executor`; None for this process.
 
     Attributes:
         home: The registry that this pipeline was deployed to or loaded from.
@@ -79,17 +87,30 @@ class Pipeline:
         network: Network | None = None,
         stages: Iterable[Stage] | None = None,
         seed: int = 0,
+        memory: float | str | None = None,
+        executor: Any = None,
     ) -> None:
         """Store the settings; nothing is read or learnt yet."""
-        self.steps = None if steps is None else _checked_steps(steps)
+        self.steps = None if steps is None else checked_steps(steps)
         self.target = check_columns(target)
         self.kinds = kinds
         self.network = network
-        self.stages = None if stages is None else _checked_stages(stages)
+        self.stages = None if stages is None else checked_stages(stages)
         self.seed = seed
+        self.memory = memory
+        self.executor = executor
         self._fitted: Fitted | None = None
         self.home: Path | None = None
         self.version: str | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """What the work runs on, from `memory` and `executor`.
+
+        Raises:
+            SettingError: One of them cannot be used.
+        """
+        return Engine.of(self.memory, self.executor)
 
     # What was learnt
 
@@ -127,7 +148,12 @@ class Pipeline:
     # The verbs
 
     def train(
-        self, data: object, validation: Validation = None, *, weight: str | None = None
+        self,
+        data: object,
+        validation: Validation = None,
+        *,
+        weight: str | None = None,
+        checkpoint: str | Path | None = None,
     ) -> TrainResult:
         """Fit the steps and train the model.
 
@@ -138,6 +164,8 @@ class Pipeline:
                 at random, a share, `hr.Split(group=...)` or `hr.Split(time=...)`, or rows of their
                 own. The steps never learn from these rows.
             weight: A column with the weight of each row in the loss.
+            checkpoint: A folder for what is done so far. After a kill the same call goes on from
+                there, to the same weights to the bit; finished training is not done again.
 
         Returns:
             How the training went. An error or Ctrl-C leaves what was learnt before as it was.
@@ -145,6 +173,7 @@ class Pipeline:
         Raises:
             DataError: If the rows cannot be used; it names every problem.
             SettingError: If steps and data do not fit together.
+            CheckpointError: If the folder belongs to other work, or cannot be written.
         """
         from headrace.train.training import train
 
@@ -157,6 +186,8 @@ class Pipeline:
             validation=validation,
             weight=weight,
             seed=self.seed,
+            engine=self.engine,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
         )
         self.adopt(fitted, None)
         if fitted.result is None:
@@ -387,6 +418,8 @@ class Pipeline:
             "network": self.network,
             "stages": self.stages,
             "seed": self.seed,
+            "memory": self.memory,
+            "executor": self.executor,
         }
         for name, step in self.named_steps().items() if deep else ():
             own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
@@ -425,6 +458,8 @@ class Pipeline:
             network=None if self.network is None else self.network.copy(),
             stages=self.stages,
             seed=self.seed,
+            memory=self.memory,
+            executor=self.executor,
         )
 
     def __repr__(self) -> str:
@@ -448,45 +483,3 @@ class Pipeline:
 
         steps = self.steps or (self._fitted.steps if self._fitted else ())
         return diagram(steps)
-
-
-def load(path: str | Path) -> Pipeline:
-    """Load a saved pipeline or a release with everything it learnt; it can be trained on.
-
-    Args:
-        path: A folder written by `save`, a release, or a registry (its champion is loaded).
-
-    Returns:
-        The pipeline.
-
-    Raises:
-        ReleaseError: If the folder is no release, was altered, or is of an unknown format.
-    """
-    from headrace.deploy.parts import open_release
-
-    opened = open_release(Path(path))
-    pipe = Pipeline(opened.steps, **opened.settings)
-    pipe.adopt(opened.fitted, opened.release.version)
-    pipe.home = opened.registry
-    return pipe
-
-
-def _checked_steps(steps: Iterable[Step]) -> list[Step]:
-    listed = list(steps)
-    for place, step in enumerate(listed):
-        if isinstance(step, type) or not isinstance(step, Step):
-            raise SettingError(
-                f"step {place} is {step!r}; a step is an object such as hr.clean.Impute() "
-                "or hr.Network([64, 64])"
-            )
-    return listed
-
-
-def _checked_stages(stages: Iterable[Stage]) -> list[Stage]:
-    listed = list(stages)
-    for stage in listed:
-        if not isinstance(stage, Stage):
-            raise SettingError(
-                f"{stage!r} is no stage; derive one from hr.Stage with run(pipeline, context)"
-            )
-    return listed

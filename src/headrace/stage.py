@@ -6,7 +6,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from headrace.errors import SettingError
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import polars as pl
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from headrace.pipeline import Pipeline
     from headrace.result import Result
 
-__all__ = ["Context", "Stage"]
+__all__ = ["Context", "Stage", "checked_stages"]
 
 
 @dataclass
@@ -67,3 +70,18 @@ class Stage(ABC):
         Returns:
             The stage's result, or None when there is nothing to keep.
         """
+
+
+def checked_stages(stages: Iterable[Stage]) -> list[Stage]:
+    """Answer the stages of a pipeline.
+
+    Raises:
+        SettingError: One of them is no stage.
+    """
+    listed = list(stages)
+    for stage in listed:
+        if not isinstance(stage, Stage):
+            raise SettingError(
+                f"{stage!r} is no stage; derive one from hr.Stage with run(pipeline, context)"
+            )
+    return listed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,9 @@ import pytest
 
 from headrace.data.schema import MISSING_TIME, Column, Schema
 from headrace.deploy.card import model_card
-from headrace.deploy.documents import canonical_json
-from headrace.deploy.files import Disk
 from headrace.deploy.release import _digest, _version, write_release
 from headrace.model.target import TargetSpec
+from headrace.storage.documents import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,57 +103,6 @@ def parts(schema: Schema, module: Any, folder: Path, about: dict[str, Any]) -> d
         "model.onnx": export_onnx(folder / "saved_model"),
         "saved_model": folder / "saved_model",
     }
-
-
-class FailingDisk(Disk):
-    """A disk that fails at the n-th call, and counts the calls."""
-
-    def __init__(self, step: int | None = None, *, torn: bool = False) -> None:
-        self.step = step
-        self.torn = torn
-        self.calls = 0
-
-    def _count(self) -> bool:
-        self.calls += 1
-        return self.calls == self.step
-
-    def create(self, path: Path) -> int:
-        self._fail(self._count())
-        return super().create(path)
-
-    def write(self, descriptor: int, data: bytes) -> None:
-        fails = self._count()
-        super().write(descriptor, data[: len(data) // 2] if fails and self.torn else b"")
-        self._fail(fails)
-        super().write(descriptor, data)
-
-    def fsync(self, descriptor: int) -> None:
-        self._fail(self._count())
-
-    def rename(self, source: Path, target: Path) -> None:
-        self._fail(self._count())
-        super().rename(source, target)
-
-    def exchange(self, left: Path, right: Path) -> None:
-        self._fail(self._count())
-        super().exchange(left, right)
-
-    def truncate(self, path: Path, size: int) -> None:
-        self._fail(self._count())
-        super().truncate(path, size)
-
-    def unlink(self, path: Path) -> None:
-        self._fail(self._count())
-        super().unlink(path)
-
-    def _fail(self, now: bool) -> None:
-        if now:
-            raise OSError(errno.ENOSPC, "no space left on device")
-
-
-@pytest.fixture
-def failing_disk() -> type[FailingDisk]:
-    return FailingDisk
 
 
 @pytest.fixture

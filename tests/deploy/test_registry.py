@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headrace.deploy import files, registry
+from headrace.deploy import registry
 from headrace.deploy.registry import Registry, find_release
 from headrace.deploy.release import write_release
 from headrace.errors import ReleaseError
+from headrace.storage import files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from headrace.deploy import files
-from headrace.deploy.documents import canonical_json
 from headrace.deploy.release import Limits, read_release, write_release
 from headrace.errors import ReleaseError
+from headrace.storage import files
+from headrace.storage.documents import canonical_json
 
 if TYPE_CHECKING:
     from pathlib import Path

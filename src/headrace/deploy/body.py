@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.deploy.documents import strict_json
 from headrace.errors import DataError, HeadraceError, nearest
+from headrace.storage.documents import strict_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -24,8 +24,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.deploy.documents import canonical_json
-from headrace.deploy.files import (
+from headrace.deploy.release import Limits, Release, build_release, read_release
+from headrace.errors import ReleaseError, nearest
+from headrace.storage.documents import canonical_json
+from headrace.storage.files import (
     append_line,
     disk,
     flush_folder,
@@ -34,9 +36,7 @@ from headrace.deploy.files import (
     remove_leftovers,
     write_file,
 )
-from headrace.deploy.lock import locked
-from headrace.deploy.release import Limits, Release, build_release, read_release
-from headrace.errors import ReleaseError, nearest
+from headrace.storage.lock import locked
 
 if TYPE_CHECKING:
     import os

@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from headrace.deploy.arrays import array_bytes, array_from_bytes, arrays_bytes, arrays_from_bytes
-from headrace.deploy.documents import (
+from headrace.errors import ReleaseError
+from headrace.storage.arrays import array_bytes, array_from_bytes, arrays_bytes, arrays_from_bytes
+from headrace.storage.documents import (
     canonical_json,
     document_bytes,
     document_from_bytes,
     strict_json,
 )
-from headrace.deploy.files import new_file, publish_folder, sha256
-from headrace.errors import ReleaseError
+from headrace.storage.files import new_file, publish_folder, sha256
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -41,7 +41,7 @@ def unpacked(content: bytes) -> Pipeline:
     Raises:
         ReleaseError: If the bytes were altered.
     """
-    from headrace.pipeline import load
+    from headrace.loading import load
 
     with TemporaryDirectory() as folder:
         saved = Path(folder) / _NAME

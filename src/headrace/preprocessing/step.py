@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from headrace.errors import SettingError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["Step"]
+__all__ = ["Step", "checked_steps"]
 
 
 class Step:
@@ -131,3 +131,19 @@ def _unknown(step: str, name: str, known: list[str]) -> str:
     close = nearest(name, known)
     hint = f" Did you mean {close!r}?" if close else ""
     return f"{step} has no parameter {name!r}; it has {', '.join(known) or 'none'}.{hint}"
+
+
+def checked_steps(steps: Iterable[Step]) -> list[Step]:
+    """Answer the steps of a pipeline.
+
+    Raises:
+        SettingError: One of them is no step.
+    """
+    listed = list(steps)
+    for place, step in enumerate(listed):
+        if isinstance(step, type) or not isinstance(step, Step):
+            raise SettingError(
+                f"step {place} is {step!r}; a step is an object such as hr.clean.Impute() "
+                "or hr.Network([64, 64])"
+            )
+    return listed

@@ -12,6 +12,7 @@ import numpy as np
 from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import profile
 from headrace.duration import seconds
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
@@ -26,6 +27,7 @@ from headrace.train.result import TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     import polars as pl
     from numpy.typing import NDArray
@@ -52,6 +54,8 @@ def train(
     validation: Validation = None,
     weight: str | None = None,
     seed: int = 0,
+    engine: Engine = HERE,
+    checkpoint: Path | None = None,
 ) -> Fitted:
     """Train a pipeline.
 
@@ -68,6 +72,8 @@ def train(
             early stopping), a share, a `Split` by group or time, or rows of their own.
         weight: A column with the weight of each row in the loss; not a feature.
         seed: Of every random choice; the same seed gives the same weights.
+        engine: What the work runs on.
+        checkpoint: The folder that keeps what is done so far; None to keep nothing.
 
     Returns:
         The fitted pipeline.

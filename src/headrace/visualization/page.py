@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from headrace.deploy.files import write_file
+from headrace.storage.files import write_file
 from headrace.visualization.content import Content, Numbers, render
 from headrace.visualization.headline import headline
 from headrace.visualization.markup import facts as cards

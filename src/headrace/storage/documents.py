@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.deploy.arrays import array_bytes, array_from_bytes
 from headrace.errors import ReleaseError
+from headrace.storage.arrays import array_bytes, array_from_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from headrace.deploy import files
-from headrace.deploy.files import (
+from headrace.storage import files
+from headrace.storage.files import (
     Disk,
     append_line,
     make_folders,
@@ -144,7 +144,7 @@ def test_publish_folder_keeps_the_old_one_when_told_so(tmp_path: Path) -> None:
 KILLED = """
 import os, sys
 from pathlib import Path
-from headrace.deploy import files
+from headrace.storage import files
 
 class Deadly(files.Disk):
     calls = 0

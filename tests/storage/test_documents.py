@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headrace.deploy.documents import (
+from headrace.errors import ReleaseError
+from headrace.storage.documents import (
     canonical_json,
     document_bytes,
     document_from_bytes,
@@ -17,7 +18,6 @@ from headrace.deploy.documents import (
     strict_json,
     write_json_with_arrays,
 )
-from headrace.errors import ReleaseError
 
 if TYPE_CHECKING:
     from pathlib import Path

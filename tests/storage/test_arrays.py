@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.lib import format as npy
 
-from headrace.deploy.arrays import array_bytes, array_from_bytes, arrays_bytes, arrays_from_bytes
 from headrace.errors import ReleaseError
+from headrace.storage.arrays import array_bytes, array_from_bytes, arrays_bytes, arrays_from_bytes
 
 PLAIN = st.one_of(hnp.boolean_dtypes(), hnp.integer_dtypes(), hnp.floating_dtypes(sizes=(32, 64)))
 

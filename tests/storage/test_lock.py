@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from headrace.deploy.lock import locked
 from headrace.errors import ReleaseError
+from headrace.storage.lock import locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HOLD = """
 import sys, time
 from pathlib import Path
-from headrace.deploy.lock import locked
+from headrace.storage.lock import locked
 
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
