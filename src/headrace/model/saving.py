@@ -105,7 +105,7 @@ class Saving(keras.callbacks.Callback):  # type: ignore[misc]
         self.start = latest(kept) or Progress(0, 0, epochs, 0.0, over=False)
         self.history = {name: list(values) for name, values in self.start.history.items()}
         self._kept, self._steps, self._epochs, self._stopping = kept, steps, epochs, stopping
-        self._remember = list(others)
+        self._remember = _named(others)
         self._piece: Piece | None = None
         self._began = self._saved = time.perf_counter()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="headrace-checkpoint")
@@ -167,11 +167,10 @@ class Saving(keras.callbacks.Callback):  # type: ignore[misc]
             for group, variables in _variables(self.model).items()
             for place, variable in enumerate(variables)
         }
-        states = []
-        for place, one in enumerate(self._remember):
-            values, own = _state_of(one)
-            states.append(values)
-            arrays |= {f"callback {place}/{name}": array for name, array in own.items()}
+        states = {}
+        for callback, one in self._remember.items():
+            states[callback], own = _state_of(one)
+            arrays |= {f"{callback}/{name}": array for name, array in own.items()}
         return {"progress": asdict(progress), "callbacks": states}, arrays
 
     def _restore(self) -> None:
@@ -181,10 +180,20 @@ class Saving(keras.callbacks.Callback):  # type: ignore[misc]
         for group, variables in _variables(self.model).items():
             for place, variable in enumerate(variables):
                 variable.assign(arrays[f"{group}/{place:05d}"])
-        for place, (one, values) in enumerate(zip(self._remember, states, strict=True)):
-            own = f"callback {place}/"
+        for callback, one in self._remember.items():
+            own = f"{callback}/"
             kept = {n.removeprefix(own): a for n, a in arrays.items() if n.startswith(own)}
-            _restore_to(one, values, kept)
+            if callback in states:  # others are new, and start anew
+                _restore_to(one, states[callback], kept)
+
+
+def _named(callbacks: Sequence[Any]) -> dict[str, Any]:
+    """Answer callbacks by the name of their class and their number among those of it."""
+    names = [type(one).__qualname__ for one in callbacks]
+    return {
+        f"{n} {names[:i].count(n)}": one
+        for i, (n, one) in enumerate(zip(names, callbacks, strict=False))
+    }
 
 
 def _variables(model: Any) -> dict[str, list[Any]]:
