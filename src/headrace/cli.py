@@ -33,6 +33,10 @@ Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report 
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="The most memory to hold, 500MB or 2GB; larger tables stay on disk."),
+]
 Modules = Annotated[
     list[str] | None,
     typer.Option("--module", help="A module with steps of your own to import; repeatable."),
@@ -53,6 +57,10 @@ def train(
     ] = None,
     kind: Kinds = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    memory: Memory = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder to go on from after a kill.")
+    ] = None,
     report: Report = None,
 ) -> None:
     """Train a pipeline on a table and save it."""
@@ -60,8 +68,9 @@ def train(
     from headrace.pipeline import Pipeline
 
     network = Network(preset=preset, time=time)
-    pipe = Pipeline(target=target, kinds=_kinds(kind), network=network, seed=seed)  # type: ignore[arg-type]
-    result = pipe.train(data)
+    kinds = _kinds(kind)
+    pipe = Pipeline(target=target, kinds=kinds, network=network, seed=seed, memory=memory)  # type: ignore[arg-type]
+    result = pipe.train(data, checkpoint=checkpoint)
     pipe.save(to)
     _show({"train": result}, report)
     typer.echo(f"saved to {to}")

@@ -231,9 +231,12 @@ def _write(
 def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     if hasattr(callback, "state"):
         return callback.state()  # type: ignore[no-any-return]
-    # Other callbacks, Keras's own among them, keep counters and best values as plain attributes.
-    kept = {n: v for n, v in vars(callback).items() if isinstance(v, _PLAIN) and n[0] != "_"}
-    return kept, {}
+    # Other callbacks, Keras's own among them, keep counters and best values as plain attributes,
+    # and best weights as lists of arrays.
+    known = {name: value for name, value in vars(callback).items() if name[0] != "_"}
+    plain = {name: value for name, value in known.items() if isinstance(value, _PLAIN)}
+    lists = {name: value for name, value in known.items() if _are_arrays(value)}
+    return plain, {f"{n} {i:05d}": one for n, value in lists.items() for i, one in enumerate(value)}
 
 
 def _restore_to(
@@ -242,5 +245,16 @@ def _restore_to(
     if hasattr(callback, "restore"):
         callback.restore(values, arrays)
         return
+    if "best" in values and getattr(callback, "monitor_op", True) is None:
+        # Keras turns the sign of `min_delta` when it first asks which way is better: before it is
+        # set, not a second time after that.
+        callback._set_monitor_op()  # noqa: SLF001
     for name, value in values.items():
         setattr(callback, name, value)
+    for name in {full.rpartition(" ")[0] for full in arrays}:
+        setattr(callback, name, [arrays[n] for n in sorted(arrays) if n.startswith(f"{name} ")])
+
+
+def _are_arrays(value: Any) -> bool:
+    found = isinstance(value, list) and bool(value)
+    return found and all(isinstance(one, np.ndarray) for one in value)
