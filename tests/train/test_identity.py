@@ -55,27 +55,3 @@ def test_other_work_differs_in_what_is_other(other: Any, differs: set[str]) -> N
 
 def test_keras_layers_of_another_size_are_told_apart() -> None:
     assert of(hr.Network(layers(4)))["steps"] != of(hr.Network(layers(5)))["steps"]
-
-
-def test_the_code_of_a_step_of_ones_own_counts() -> None:
-    def made(scale: float) -> Any:
-        if scale == 1:
-
-            class Scale(hr.Transformer):  # type: ignore[misc]
-                columns = hr.numbers()
-
-                def operation(self) -> Any:
-                    return hr.Affine([1.0], [0.0])
-
-            return Scale()
-
-        class Scale(hr.Transformer):  # type: ignore[misc,no-redef]
-            columns = hr.numbers()
-
-            def operation(self) -> Any:
-                return hr.Affine([2.0], [0.0])
-
-        return Scale()
-
-    assert of(steps=[made(1)])["steps"] == of(steps=[made(1)])["steps"]
-    assert of(steps=[made(1)])["steps"] != of(steps=[made(2)])["steps"]

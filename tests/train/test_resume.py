@@ -32,7 +32,7 @@ from headrace.model.backend import keras
 keras()
 from headrace.model import averages, ensemble, health, records, saving, schedules, watch, optimizer
 from headrace.model.layers import *
-from headrace.model.loop import Keeping
+from headrace.model.loop import Resuming
 from headrace.model.labelled import Window
 from headrace.model.network import Network
 from headrace.model.target import TargetSpec
@@ -59,7 +59,7 @@ def work(case, folder, result):
         *rows(4000, 0), feature_spec=FeatureSpec(("a", "b", "c"), ("d",), (5,)),
         target_spec=TargetSpec("y", "binary", classes=(0, 1)), validation=rows(500, 1), seed=3,
         window=Window(1000, 50) if case == "disk" else None,
-        keeping=None if folder is None else Keeping(Checkpoint(folder)),
+        resuming=None if folder is None else Resuming(Checkpoint(folder)),
     )
     digest = hashlib.sha256()
     for array in fitted.weights():

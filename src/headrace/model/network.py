@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.model.labelled import Window
-    from headrace.model.loop import Keeping
+    from headrace.model.loop import Resuming
     from headrace.model.target import StatedTask, TargetSpec
     from headrace.model.threshold import ThresholdRule
     from headrace.plan.features import Features, FeatureSpec
@@ -188,7 +188,7 @@ class Network(Step):
         start: Sequence[NDArray[Any]] | None = None,
         seed: int = 0,
         window: Window | None = None,
-        keeping: Keeping | None = None,
+        resuming: Resuming | None = None,
     ) -> FittedNetwork:
         """Build the network and train it; the same seed gives the same weights.
 
@@ -208,7 +208,7 @@ class Network(Step):
             seed: Of first weights, order of rows and dropout.
             window: How the rows are read where features and targets are maps of files; None for
                 rows in memory.
-            keeping: Where the training is saved and gone on from; None to save nothing.
+            resuming: Where the training is saved and gone on from; None to save nothing.
 
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
@@ -229,9 +229,9 @@ class Network(Step):
             rows,
             held,
             seed=seed,
-            deadline=self._deadline(keeping),
+            deadline=self._deadline(resuming),
             start=start,
-            keeping=keeping,
+            resuming=resuming,
         )
         chosen = preset(self.preset)
         if chosen.is_ensemble and start is None:
@@ -240,13 +240,13 @@ class Network(Step):
             return fit_ensemble(self, chosen, fitting, pooled=pooled)
         return decided(self, fit_single(self, chosen.members[0], fitting), fitting.held, None)
 
-    def _deadline(self, keeping: Keeping | None) -> float | None:
+    def _deadline(self, resuming: Resuming | None) -> float | None:
         """Answer the moment to stop; what was used up before a kill counts."""
         if self.time is None:
             return None
         from headrace.model.saving import seconds_spent
 
-        spent = 0.0 if keeping is None else seconds_spent(keeping.kept)
+        spent = 0.0 if resuming is None else seconds_spent(resuming.kept)
         return time.perf_counter() + max(0.0, seconds(self.time) - spent)
 
     def search_space(self) -> Mapping[str, Any]:

@@ -12,43 +12,43 @@ from headrace.model.loop import Training
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from headrace.model.loop import Keeping
+    from headrace.model.loop import Resuming
 
 __all__ = ["finished", "keep_finished", "training_from", "training_to"]
 
 _DONE = "done"
 
 
-def finished(keeping: Keeping | None, model: Any) -> Training | None:
+def finished(resuming: Resuming | None, model: Any) -> Training | None:
     """Put the weights of a finished training into a model, and answer how it went.
 
     Args:
-        keeping: Where it is kept, if anywhere.
+        resuming: Where it is kept, if anywhere.
         model: Built as it was for the training.
 
     Returns:
         How it went; None if no training is finished there.
     """
-    piece = None if keeping is None else keeping.kept.load(_DONE)
+    piece = None if resuming is None else resuming.kept.load(_DONE)
     if piece is None:
         return None
     model.set_weights([piece.arrays[name] for name in sorted(piece.arrays)])
     return training_from(piece.document)
 
 
-def keep_finished(keeping: Keeping | None, model: Any, training: Training) -> None:
+def keep_finished(resuming: Resuming | None, model: Any, training: Training) -> None:
     """Keep a finished training; its states are not needed any more.
 
     Raises:
         CheckpointError: It cannot be written.
     """
-    if keeping is None:
+    if resuming is None:
         return
     weights = {f"{place:05d}": array for place, array in enumerate(model.get_weights())}
-    keeping.kept.save(_DONE, training_to(training), weights)
-    for name in keeping.kept.names():
+    resuming.kept.save(_DONE, training_to(training), weights)
+    for name in resuming.kept.names():
         if name != _DONE:
-            keeping.kept.remove(name)
+            resuming.kept.remove(name)
 
 
 def training_to(training: Training) -> dict[str, Any]:

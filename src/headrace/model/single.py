@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from headrace.model.choices import Loss
     from headrace.model.labelled import Labelled
-    from headrace.model.loop import Keeping, Training
+    from headrace.model.loop import Resuming, Training
     from headrace.model.network import Network
     from headrace.model.presets import Member
     from headrace.model.stored import AnyRows
@@ -55,7 +55,7 @@ class Fitting:
         seed: Of first weights, order of rows and dropout.
         deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
         start: Weights to begin with; None for new ones.
-        keeping: Where the training is kept, to go on from; None to keep nothing.
+        resuming: Where the training is kept, to go on from; None to keep nothing.
     """
 
     feature_spec: FeatureSpec
@@ -65,7 +65,7 @@ class Fitting:
     seed: int = 0
     deadline: float | None = None
     start: Sequence[NDArray[Any]] | None = None
-    keeping: Keeping | None = None
+    resuming: Resuming | None = None
 
 
 def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetwork:
@@ -85,7 +85,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
     began = time.perf_counter()
     with PeakMemory() as peak, seeded(fitting.seed):
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
-        done = finished(fitting.keeping, assembly.model)
+        done = finished(fitting.resuming, assembly.model)
         if done is not None:
             return _fitted(assembly, fitting, done)
         assembly.start(_shown(fitting), fitting.start)
@@ -113,7 +113,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
             ],
             seed=fitting.seed,
             columns=fitting.feature_spec.numbers,
-            keeping=fitting.keeping,
+            resuming=fitting.resuming,
         )
         layers = examine(assembly.model, rows)
     training = replace(
@@ -123,7 +123,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         layers=layers,
         notes=(*training.notes, *_mixing_note(rows, size)),
     )
-    keep_finished(fitting.keeping, assembly.model, training)
+    keep_finished(fitting.resuming, assembly.model, training)
     return _fitted(assembly, fitting, training)
 
 

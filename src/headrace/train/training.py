@@ -14,7 +14,7 @@ from headrace.data.profile import profile
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.model.loop import Keeping
+from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
@@ -116,7 +116,7 @@ def train(
             locked(checkpoint / "lock", patience=_PATIENCE),
             saves_when_stopped(checkpoint) as stopping,
         ):
-            return work.fit(Keeping(kept, stopping), progress)
+            return work.fit(Resuming(kept, stopping), progress)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class _Work:
     seed: int
     clock: _Clock
 
-    def fit(self, keeping: Keeping | None, progress: Bar) -> Fitted:
+    def fit(self, resuming: Resuming | None, progress: Bar) -> Fitted:
         """Fit the steps, train the model, and look at the rows that it learnt from."""
         rows, chosen, clock, seed = self.rows, self.chosen, self.clock, self.seed
         with clock("split"):
@@ -147,7 +147,7 @@ class _Work:
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("model"):
             model, features = _fit_model(
-                chosen, fitted, parts, seed=seed, keeping=_part(keeping, "network")
+                chosen, fitted, parts, seed=seed, resuming=_part(resuming, "network")
             )
         if again:
             parts = parts.whole(chosen.rows, seed)
@@ -156,8 +156,8 @@ class _Work:
             with clock("profile"):
                 reference = profile(parts.train.lazy().select(watched.names), watched)
             with clock("refit"):
-                kept = _part(keeping, "refit")
-                model, features = _fit_again(chosen, fitted, parts, model, seed=seed, keeping=kept)
+                kept = _part(resuming, "refit")
+                model, features = _fit_again(chosen, fitted, parts, model, seed=seed, resuming=kept)
         sample = _sample(parts, seed)
         return Fitted(
             schema,
@@ -185,8 +185,8 @@ class _Work:
         )
 
 
-def _part(keeping: Keeping | None, name: str) -> Keeping | None:
-    return None if keeping is None else keeping.part(name)
+def _part(resuming: Resuming | None, name: str) -> Resuming | None:
+    return None if resuming is None else resuming.part(name)
 
 
 def continue_training(
@@ -260,7 +260,7 @@ def _fit_model(
     parts: Parts,
     *,
     seed: int,
-    keeping: Keeping | None,
+    resuming: Resuming | None,
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -282,7 +282,7 @@ def _fit_model(
         sample_weight=parts.weight,
         validation_weight=parts.validation_weight,
         seed=seed,
-        keeping=keeping,
+        resuming=resuming,
     )
     return model, features
 
@@ -317,7 +317,7 @@ def _fit_again(
     first: FittedNetwork,
     *,
     seed: int,
-    keeping: Keeping | None,
+    resuming: Resuming | None,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -333,7 +333,7 @@ def _fit_again(
         target_spec=first.target_spec,
         sample_weight=parts.weight,
         seed=seed,
-        keeping=keeping,
+        resuming=resuming,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "
