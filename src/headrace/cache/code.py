@@ -103,6 +103,7 @@ class _Reader:
     def __init__(self, plain: Callable[[Any], Any], found: dict[str, str]) -> None:
         self._plain = plain
         self._found = found
+        self._seen: set[int] = set()
 
     def read(self, thing: Any) -> str:
         """Answer the name of a class or function, after its code was read."""
@@ -112,9 +113,10 @@ class _Reader:
             if library not in {"headrace", "builtins", ""} and _installed(library):
                 self._found[library] = _version(library)
             return name
-        if name in self._found and not name.endswith("<lambda>"):
+        if id(thing) in self._seen:  # those that refer to each other end here
             return name
-        self._found.setdefault(name, "")  # those that refer to each other end here
+        self._seen.add(id(thing))
+        self._found.setdefault(name, "")
         content = list(self._of_class(thing) if isinstance(thing, type) else self._of(thing))
         digest = hashlib.sha256(repr([self._found[name], content]).encode())
         self._found[name] = digest.hexdigest()[:_DIGITS]

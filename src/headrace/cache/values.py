@@ -50,6 +50,10 @@ def _of_array(array: Any) -> Any:
     return [array.dtype.str, list(array.shape), content[:_DIGITS]]
 
 
+def _of_code(thing: Any) -> Any:
+    return {"name": f"{thing.__module__}.{thing.__qualname__}", "code": code_of(thing, plain)}
+
+
 def _of_object(value: Any) -> Any:
     """Answer an object by its class, the class's code where it is the user's, and its content."""
     kind = type(value)
@@ -85,6 +89,6 @@ _FORMS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     ((pl.DataFrame, pl.LazyFrame), fingerprint),
     (pl.Series, lambda value: fingerprint(value.to_frame())),
     (np.ndarray, _of_array),
-    ((type, FunctionType), lambda value: {"code": code_of(value, plain)}),
+    ((type, FunctionType), _of_code),
 )
 """What is made of which types; the first that fits."""
