@@ -48,6 +48,7 @@ _VALUE = "value"
 _WORK = "work"
 _LOCKS = "locks"
 _DIGITS = 32
+_COMPARED = 200
 _NO_WAIT = 0.0
 
 
@@ -113,6 +114,10 @@ class Cache:
             label: What the explanation calls it; the name if empty.
         """
         return Part(self, kind, name, ingredients, label or name)
+
+    def apart(self) -> Cache:
+        """Answer the same cache with an explanation of its own, for work inside of a part."""
+        return Cache(self.folder)
 
     def entries(self) -> tuple[Entry, ...]:
         """Answer all that is kept, what was used last in front."""
@@ -248,7 +253,7 @@ class Part:
 
     def load(self) -> Piece | None:
         """Answer what is kept of this part, if it is; the explanation says why not."""
-        entry = None if self.key is None else _entry(self._home)
+        entry = None if self.key is None else _entry(self._home, sized=False)
         piece = None
         if entry is not None and entry.made is not None:
             piece = Checkpoint(self._home).load(_VALUE)
@@ -261,7 +266,7 @@ class Part:
 
     def begin(self) -> None:
         """Write down what this part is, before long work keeps something of itself."""
-        if self.key is not None and _entry(self._home) is None:
+        if self.key is not None and _entry(self._home, sized=False) is None:
             self._describe(None, 0.0)
 
     def save(
@@ -298,11 +303,8 @@ class Part:
         elif unfinished is not None:
             text = "went on: it was cut off before its end"
         else:
-            same = [
-                entry
-                for entry in _entries_of(self._cache.folder / self._kind)
-                if entry.name == self._name and entry.made is not None
-            ]
+            latest = _latest(self._cache.folder / self._kind)
+            same = [one for one in latest if one.name == self._name and one.made is not None]
             text = f"ran: {why(self._ingredients, same)}"
         self._say(Line(self._kind, self._label, text, kept=False))
 
@@ -328,12 +330,12 @@ class Part:
             raise CheckpointError(_unwritable(self._home, error)) from error
 
 
-def _entry(folder: Path) -> Entry | None:
+def _entry(folder: Path, *, sized: bool = True) -> Entry | None:
     """Answer what a folder holds; None where that is not whole, or going away."""
     try:
         about = strict_json((folder / _ABOUT).read_bytes())
         made = None if about["made"] is None else datetime.fromisoformat(about["made"])
-        files = [path.stat() for path in folder.rglob("*") if path.is_file()]
+        files = [path.stat() for path in folder.rglob("*") if sized and path.is_file()]
         used = datetime.fromtimestamp((folder / _ABOUT).stat().st_mtime, UTC)
         return Entry(
             about["kind"], about["name"], folder.name, about["ingredients"], made,
@@ -343,9 +345,18 @@ def _entry(folder: Path) -> Entry | None:
         return None
 
 
-def _entries_of(folder: Path) -> list[Entry]:
-    found = [_entry(path) for path in folder.iterdir()] if folder.is_dir() else []
-    return [entry for entry in found if entry is not None]
+def _latest(folder: Path) -> list[Entry]:
+    """Answer the entries of one kind that were used last, as many as are worth comparing."""
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    latest = sorted(paths, key=_last_use, reverse=True)[:_COMPARED]
+    return [entry for path in latest if (entry := _entry(path, sized=False)) is not None]
+
+
+def _last_use(folder: Path) -> float:
+    try:
+        return (folder / _ABOUT).stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _touch(folder: Path) -> None:

@@ -127,7 +127,11 @@ class _Reader:
             if base is not object:
                 yield self.read(base)
         for name, value in sorted(vars(kind).items()):
-            if name not in _NO_CODE:
+            if name in _NO_CODE:
+                continue
+            if isinstance(_unwrapped(value), types.FunctionType):
+                yield name, list(self._of(_unwrapped(value)))  # a method belongs to its class
+            else:
                 yield name, self._value(value, f"{kind.__qualname__}.{name}")
 
     def _of(self, function: Any) -> Iterator[Any]:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,12 @@ def _of_code(thing: Any) -> Any:
     return {"name": f"{thing.__module__}.{thing.__qualname__}", "code": code_of(thing, plain)}
 
 
+def _of_builtin(function: Any) -> str:
+    if not isinstance(function.__self__, ModuleType):
+        raise NotComparable(f"{function.__qualname__} is bound to an object")
+    return f"{function.__module__}.{function.__qualname__}"
+
+
 def _of_object(value: Any) -> Any:
     """Answer an object by its class, the class's code where it is the user's, and its content."""
     kind = type(value)
@@ -90,5 +96,6 @@ _FORMS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (pl.Series, lambda value: fingerprint(value.to_frame())),
     (np.ndarray, _of_array),
     ((type, FunctionType), _of_code),
+    (BuiltinFunctionType, _of_builtin),
 )
 """What is made of which types; the first that fits."""

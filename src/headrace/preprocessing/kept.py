@@ -80,6 +80,16 @@ class Outcome:
         return cls(nodes, tuple(found["dropped"]), found["text"])
 
 
+@dataclass(frozen=True)
+class _Done:
+    """A node with the step that made it."""
+
+    step: int
+    name: str
+    node: Node
+    digest: str
+
+
 class KeptSteps:
     """The kept fits of steps, looked up while steps are fitted.
 
@@ -96,12 +106,14 @@ class KeptSteps:
         """Go on with other rows, such as those behind a free Python step."""
         self._reading = "in memory" if isinstance(rows, pl.DataFrame) else "in parts"
         self._contents = contents(rows)
-        self._nodes: list[tuple[str, Node, str]] = []
+        self._nodes: list[_Done] = []
+        self._steps = 0
 
     def add(self, step: Step, outcome: Outcome) -> None:
         """Note what a step did, for those behind it."""
+        self._steps += 1
         for node in outcome.nodes:
-            self._nodes.append((type(step).__name__, node, _digest(node)))
+            self._nodes.append(_Done(self._steps, type(step).__name__, node, _digest(node)))
 
     def part(
         self,
@@ -156,16 +168,21 @@ class KeptSteps:
 
     def _before(self, wanted: set[str]) -> tuple[set[str], dict[str, str]]:
         """Answer the first columns that some columns come from, and what is done on the way."""
-        used: list[tuple[str, str]] = []
-        for name, node, digest in reversed(self._nodes):
-            if wanted.intersection(node.outputs):
-                used.append((name, digest))
-                wanted = (wanted - set(node.outputs)) | node.needs(wanted)
+        used: dict[int, list[_Done]] = {}
+        for done in reversed(self._nodes):
+            if wanted.intersection(done.node.outputs):
+                used.setdefault(done.step, []).append(done)
+                wanted = (wanted - set(done.node.outputs)) | done.node.needs(wanted)
         before: dict[str, str] = {}
-        for name, digest in reversed(used):
+        for _, nodes in sorted(used.items()):
+            name = nodes[0].name
             count = sum(key.partition(" ")[0] == name for key in before)
-            before[f"{name} {count + 1}" if count else name] = digest
+            before[f"{name} {count + 1}" if count else name] = _joined(nodes)
         return wanted, before
+
+
+def _joined(nodes: Sequence[_Done]) -> str:
+    return hashlib.sha256(" ".join(one.digest for one in nodes).encode()).hexdigest()
 
 
 def _rows(found: Contents, wanted: set[str], *, hidden: bool) -> dict[str, Any]:

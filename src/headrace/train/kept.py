@@ -98,13 +98,15 @@ def steps_of(steps: Sequence[Step]) -> tuple[dict[str, str], dict[str, Any]]:
     """
     code: dict[str, str] = {}
     parameters: dict[str, Any] = {}
-    for place, step in enumerate(steps):
+    for step in steps:
         name = type(step).__name__
+        count = sum(key.partition(" ")[0] == name for key in parameters)
         code |= code_of(type(step), plain)
         try:
-            parameters[f"{place + 1}. {name}"] = plain(step.get_params(deep=False))
+            own = plain(step.get_params(deep=False))
         except NotComparable as reason:
             raise NotComparable(f"the parameters of {name} cannot be compared: {reason}") from None
+        parameters[f"{name} {count + 1}" if count else name] = own
     return code, parameters
 
 

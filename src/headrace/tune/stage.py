@@ -78,12 +78,15 @@ class Tune(Stage):
     def run(self, pipeline: Pipeline, context: Context) -> TuneResult:
         """Tune on `context.train`; the study lies in the cache, if there is one."""
         storage = self.storage or (context.work and context.work / "study.db")
-        return self.search(pipeline, context.train, storage, context.cache)
+        return self.search(
+            pipeline, context.train, storage, context.cache and context.cache.apart()
+        )
 
     def restore(self, pipeline: Pipeline, context: Context, result: Any) -> TuneResult:
         """Give the pipeline the settings that were kept, if they were."""
         if result.kept:
-            search = _Search(self, pipeline, context.train, context.cache)
+            cache = context.cache and context.cache.apart()
+            search = _Search(self, pipeline, context.train, cache)
             search.keep(result.best.parameters)
         return result  # type: ignore[no-any-return]
 
