@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.cache.cache import Cache
+    from headrace.cache.explanation import Explanation
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
@@ -100,6 +102,7 @@ class Pipeline:
         self.memory = memory
         self.executor = executor
         self._fitted: Fitted | None = None
+        self._explanation: Explanation | None = None
         self.home: Path | None = None
         self.version: str | None = None
 
@@ -154,6 +157,7 @@ class Pipeline:
         *,
         weight: str | None = None,
         checkpoint: str | Path | None = None,
+        cache: str | Path | Cache | None = None,
     ) -> TrainResult:
         """Fit the steps and train the model.
 
@@ -166,6 +170,7 @@ class Pipeline:
             weight: A column with the weight of each row in the loss.
             checkpoint: A folder for what is done so far. After a kill the same call goes on from
                 there, to the same weights to the bit; finished training is not done again.
+            cache: A folder for the checkpoint and the fits of the steps, kept as by `run`.
 
         Returns:
             How the training went. An error or Ctrl-C leaves what was learnt before as it was.
@@ -175,9 +180,9 @@ class Pipeline:
             SettingError: If steps and data do not fit together.
             CheckpointError: If the folder belongs to other work, or cannot be written.
         """
-        from headrace.train.training import train
+        from headrace.train.training import train_kept
 
-        fitted = train(
+        fitted = train_kept(
             data,
             self.steps,
             target=self.target,
@@ -187,7 +192,8 @@ class Pipeline:
             weight=weight,
             seed=self.seed,
             engine=self.engine,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=checkpoint,
+            cache=cache,
         )
         self.adopt(fitted, None)
         if fitted.result is None:
@@ -366,7 +372,9 @@ class Pipeline:
 
         return Maintain(policy=policy).tick(self, data, labels, path)
 
-    def run(self, data: object, to: str | Path | None = None) -> RunResult:
+    def run(
+        self, data: object, to: str | Path | None = None, *, cache: str | Path | bool | None = None
+    ) -> RunResult:
         """Run all stages in order on one source of rows.
 
         A fifth of the rows is held out before anything is learnt; the evaluation uses these rows.
@@ -374,10 +382,17 @@ class Pipeline:
         Args:
             data: The rows.
             to: The folder of the registry to publish to; None to publish nothing.
+            cache: The folder that keeps results, so that what has not changed is not done again;
+                None for one inside of `to`, False for none.
         """
         from headrace.run import run
 
-        return run(self, data, to)
+        self._explanation = (result := run(self, data, to, cache)).cache
+        return result
+
+    def explain_cache(self) -> Explanation | None:
+        """Answer what the last `run` took from its cache, what it did anew, and why."""
+        return self._explanation
 
     def remember(self, evaluation: Evaluation | SeveralEvaluations) -> None:
         """Keep the scores of an evaluation, for the release's card and for maintenance."""

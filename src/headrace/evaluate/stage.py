@@ -69,6 +69,9 @@ class Evaluate(Stage):
         confidence: Of the intervals.
     """
 
+    cached = True
+    reads = frozenset({"settings", "fitted", "train", "test"})
+
     def __init__(
         self,
         *,
@@ -92,6 +95,13 @@ class Evaluate(Stage):
     def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
         """Evaluate on `context.test`."""
         return self.measure(pipeline, context.test)
+
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> AnyEvaluation:
+        """Let the pipeline remember the scores."""
+        del context
+        if pipeline.fitted.target is not None:
+            pipeline.remember(result)
+        return result  # type: ignore[no-any-return]
 
     def measure(self, pipeline: Pipeline, data: object) -> AnyEvaluation:
         """Evaluate on any rows; the scores are remembered for the release.

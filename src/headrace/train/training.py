@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.cache.cache import Cache
 from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import profile
 from headrace.duration import seconds
@@ -26,13 +28,13 @@ from headrace.train.chosen import ChosenSteps
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.holdout import Parts, Validation, split_rows
 from headrace.train.identity import identity
+from headrace.train.kept import training_part
 from headrace.train.labels import LABEL
 from headrace.train.reading import ROW, WEIGHT, TrainingRows, read_rows, requiring
 from headrace.train.result import TrainResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     import polars as pl
     from numpy.typing import NDArray
@@ -43,7 +45,7 @@ if TYPE_CHECKING:
     from headrace.preprocessing.step import Step
     from headrace.progress import Bar
 
-__all__ = ["Validation", "continue_training", "train"]
+__all__ = ["Validation", "continue_training", "train", "train_kept"]
 
 _SAMPLE = 1_000
 _FIRST_SHARE = 0.5
@@ -65,6 +67,7 @@ def train(
     seed: int = 0,
     engine: Engine = HERE,
     checkpoint: Path | None = None,
+    cache: Cache | None = None,
 ) -> Fitted:
     """Train a pipeline.
 
@@ -83,6 +86,7 @@ def train(
         seed: Of every random choice; the same seed gives the same weights.
         engine: What the work runs on.
         checkpoint: The folder that keeps what is done so far; None to keep nothing.
+        cache: Where the schema and the fits of the steps are kept; None to keep nothing.
 
     Returns:
         The fitted pipeline.
@@ -95,9 +99,9 @@ def train(
     with bar("train", None) as progress:
         progress.advance(note="reading")
         with clock("read"):
-            rows = read_rows(data, target, weight, kinds)
+            rows = read_rows(data, target, weight, kinds, cache)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
-        work = _Work(rows, chosen, target, kinds, validation, weight, seed, clock)
+        work = _Work(rows, chosen, target, kinds, validation, weight, seed, engine, cache, clock)
         if checkpoint is None:
             return work.fit(None, progress)
         about = identity(
@@ -130,6 +134,8 @@ class _Work:
     validation: Validation
     weight: str | None
     seed: int
+    engine: Engine
+    cache: Cache | None
     clock: _Clock
 
     def fit(self, resuming: Resuming | None, progress: Bar) -> Fitted:
@@ -140,7 +146,7 @@ class _Work:
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts)
+            fitted = _fit_steps(chosen, rows, parts, self.cache)
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
@@ -152,7 +158,7 @@ class _Work:
         if again:
             parts = parts.whole(chosen.rows, seed)
             with clock("steps"):
-                fitted = _fit_steps(chosen, rows, parts)
+                fitted = _fit_steps(chosen, rows, parts, self.cache)
             with clock("profile"):
                 reference = profile(parts.train.lazy().select(watched.names), watched)
             with clock("refit"):
@@ -182,11 +188,45 @@ class _Work:
             validation=self.validation,
             weight=self.weight,
             seed=seed,
+            engine=self.engine,
         )
 
 
 def _part(resuming: Resuming | None, name: str) -> Resuming | None:
     return None if resuming is None else resuming.part(name)
+
+
+def train_kept(
+    data: object,
+    steps: Sequence[Step] | None,
+    *,
+    cache: str | Path | Cache | None,
+    checkpoint: str | Path | None = None,
+    **settings: Any,
+) -> Fitted:
+    """Train a pipeline, or go on where that was cut off, or take what is kept.
+
+    Args:
+        data: The rows, from any source.
+        steps: The steps, the model last; None to choose them from the schema.
+        cache: Where all is kept that the training comes to; None to keep nothing there.
+        checkpoint: The folder that keeps what is done so far; None for one in the cache.
+        **settings: As for `train`.
+    """
+    folder = None if checkpoint is None else Path(checkpoint)
+    if cache is None:
+        return train(data, steps, checkpoint=folder, **settings)
+    cache = cache if isinstance(cache, Cache) else Cache(cache)
+    deciding = {name: value for name, value in settings.items() if name != "engine"}
+    part = training_part(cache, data, steps, deciding)
+    with part.alone():
+        done = part.load() is not None
+        part.begin()
+        start = time.perf_counter()
+        fitted = train(data, steps, **settings, checkpoint=folder or part.folder, cache=cache)
+        if not done:
+            part.save(None, seconds=time.perf_counter() - start)
+    return fitted
 
 
 def continue_training(
@@ -246,11 +286,14 @@ class _Clock:
         self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
 
-def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedSteps:
+def _fit_steps(
+    chosen: ChosenSteps, rows: TrainingRows, parts: Parts, cache: Cache | None
+) -> FittedSteps:
     return fit_steps(
         parts.train.drop(LABEL, WEIGHT, strict=False),
         schema_columns(rows.schema),
         chosen.before_model,
+        cache=cache,
     )
 
 
