@@ -9,7 +9,7 @@ import polars as pl
 
 from headrace.data.expressions import reading
 from headrace.data.grammar import BLANKS
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.spellings import TYPED_MISSING
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Facts:
 def gather(
     frame: pl.LazyFrame, names: Sequence[str], candidates: Mapping[str, Sequence[Column]]
 ) -> dict[str, Facts]:
-    """Count what decides the kinds of columns, in one scan of the table.
+    """Count what decides the kinds of columns, in one scan of the table and one of its texts.
 
     Args:
         frame: The raw table.
@@ -84,7 +84,17 @@ def gather(
     # two steps, so that text is read once for all the facts that rest on it
     found = collect(frame.select(tried).select(facts), streaming=not in_memory(frame))
     values = found.row(0, named=True)
-    return {name: _facts(values, i, held[name], exact=exact) for i, name in enumerate(names)}
+    marks = count_values(frame, {name: _mark(name) for name in names if held[name] == pl.String})
+    return {
+        name: _facts(values, i, held[name], tuple(marks.get(name, ())), exact=exact)
+        for i, name in enumerate(names)
+    }
+
+
+def _mark(name: str) -> pl.Expr:
+    """Answer the values of text that may mean missing, null elsewhere."""
+    raw = pl.col(name)
+    return pl.when(raw.str.strip_chars(BLANKS).is_in(TYPED_MISSING)).then(raw)
 
 
 def _attempt(read: Reading) -> pl.Expr:
@@ -106,15 +116,14 @@ def _queries(
     numbers = values.cast(pl.Float64) if dtype.is_numeric() else None
     queries = {"present": values.count()}
     if dtype == pl.String:
-        values = raw.filter(raw.str.len_bytes() > 0)
-        queries = _text_queries(raw, values)
+        values = pl.when(raw.str.len_bytes() > 0).then(raw)
+        queries = _text_queries(values)
     if (j := _first_number(candidates)) is not None:
         values = numbers = pl.col(f"{i} {j}").fill_nan(None)
     if numbers is not None:
         whole = (numbers == numbers.floor()).all()
         queries |= {"low": numbers.min(), "high": numbers.max(), "whole": whole}
-    known = values.drop_nulls()
-    queries |= _distinct(known, exact=exact)
+    queries |= _distinct(values, exact=exact)
     unread = [pl.col(f"{i} {j}").null_count() for j in range(len(candidates))]
     return queries | {"refused": pl.concat_list(unread)} if unread else queries
 
@@ -126,11 +135,13 @@ def _distinct(known: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
     1 when all differ, which an estimate of the count would not tell.
     """
     if exact:
-        return {"distinct": known.n_unique()}
-    chosen = known.filter(known.hash(seed=0) % _HASH_PARTS == 0)
+        return {"distinct": known.drop_nulls().n_unique()}
+    # Gaps in place of a filter: a filter would make the whole column be gathered in memory.
+    chosen = pl.when(known.hash(seed=0) % _HASH_PARTS == 0).then(known)
+    different = chosen.n_unique() - (chosen.null_count() > 0)
     return {
-        "distinct": known.approx_n_unique(),
-        "differing": pl.when(chosen.len() > 0).then(chosen.n_unique() / chosen.len()),
+        "distinct": known.drop_nulls().approx_n_unique(),
+        "differing": pl.when(chosen.count() > 0).then(different / chosen.count()),
     }
 
 
@@ -138,24 +149,27 @@ def _first_number(candidates: Sequence[Column]) -> int | None:
     return next((j for j, column in enumerate(candidates) if column.kind == "number"), None)
 
 
-def _text_queries(raw: pl.Expr, present: pl.Expr) -> dict[str, pl.Expr]:
+def _text_queries(present: pl.Expr) -> dict[str, pl.Expr]:
     return {
-        "present": present.len(),
+        "present": present.count(),
         "length": present.str.len_chars().mean(),
         "spaced": present.str.contains(" ", literal=True).mean(),
         "ascii": (present.str.len_bytes() == present.str.len_chars()).mean(),
-        "spellings": raw.filter(raw.str.strip_chars(BLANKS).is_in(TYPED_MISSING))
-        .value_counts(sort=True)
-        .implode(),
     }
 
 
-def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool) -> Facts:
+def _facts(
+    found: Mapping[str, Any],
+    i: int,
+    dtype: pl.DataType,
+    spellings: tuple[tuple[str, int], ...],
+    *,
+    exact: bool,
+) -> Facts:
     def fact(label: str, default: Any) -> Any:
         value = found.get(f"{i} {label}")
         return default if value is None else value
 
-    counted = [tuple(entry.values()) for entry in fact("spellings", [])]
     return Facts(
         dtype=dtype,
         rows=found["rows"],
@@ -169,6 +183,6 @@ def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool)
         length=fact("length", 0.0),
         spaced=fact("spaced", 0.0),
         ascii=fact("ascii", 1.0),
-        spellings=tuple((str(value), int(count)) for value, count in counted),
+        spellings=spellings,
         refused=tuple(fact("refused", ())),
     )

@@ -11,7 +11,7 @@ import polars as pl
 
 from headrace.data.bins import inner_edges, outer_edges
 from headrace.data.grammar import TIME_RANGE, short_number, time_text
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.schema import KINDS, MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError
 from headrace.result import Result
@@ -166,7 +166,7 @@ class Profile(Result):
 
 
 def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
-    """Profile a canonical table in one scan, after a sample that finds the bins.
+    """Profile a canonical table: a sample finds the bins, one scan counts, one lists categories.
 
     Bin edges come from at most 100,000 rows spread over the table; the counts are of all rows.
 
@@ -196,11 +196,20 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
     rows, found = _facts(frame, asked)
     if not rows:
         raise DataError([Problem("the table is empty: it has no rows")])
+    listed = count_values(
+        frame, {c.name: _known_text(c.name) for c in schema if c.kind == "category"}
+    )
     columns = (
-        _column_profile(column, rows, facts, inner.get(column.name, []))
+        _column_profile(
+            column, rows, facts | {"values": listed.get(column.name)}, inner.get(column.name, [])
+        )
         for column, facts in zip(schema, found, strict=True)
     )
     return Profile(rows=rows, columns=tuple(columns))
+
+
+def _known_text(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
 
 
 def _sample(frame: pl.LazyFrame, columns: list[Column]) -> pl.DataFrame:
@@ -230,7 +239,7 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
     if column.type == "string":
         held = raw.filter(raw != "")
         if column.kind == "category":
-            return {"present": held.len(), "values": held.value_counts().implode()}
+            return {"present": held.len()}
         return {"present": held.len(), "distinct": _distinct(held, exact=exact)}
     known = raw.replace(MISSING_TIME, None) if column.type == "time" else raw.fill_nan(None)
     held = known.cast(pl.Float64)
@@ -301,17 +310,15 @@ def _column_profile(
 
 
 def _category(
-    column: Column, rows: int, present: int, counted: list[dict[str, Any]]
+    column: Column, rows: int, present: int, counted: Sequence[tuple[str, int]]
 ) -> ColumnProfile:
-    pairs = [tuple(entry.values()) for entry in counted]
-    ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:_VALUES]
-    values = dict(ordered)
+    values = dict(counted[:_VALUES])
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
         rows=rows,
         missing=rows - present,
-        distinct=len(pairs),
+        distinct=len(counted),
         values=values,
         other=present - sum(values.values()),
     )

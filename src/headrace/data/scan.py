@@ -12,9 +12,12 @@ import polars as pl
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["collect", "in_memory", "raise_unreadable"]
+__all__ = ["BATCH_ROWS", "batches", "collect", "count_values", "in_memory", "raise_unreadable"]
+
+BATCH_ROWS = 100_000
+"""Rows of a lazy table that are held at a time."""
 
 _CHUNK = 1 << 20
 _UTF8_HINT = (
@@ -70,6 +73,61 @@ def collect(frame: pl.LazyFrame, *, streaming: bool = False) -> pl.DataFrame:
         return frame.collect(engine="streaming" if streaming else "in-memory")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, _paths(frame))
+
+
+def batches(frame: pl.LazyFrame, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """Answer the rows of a lazy table in order, some at a time; the table is never held.
+
+    Args:
+        frame: The lazy table.
+        rows: How many rows come at a time, about.
+
+    Raises:
+        DataError: The file behind the table cannot be read.
+
+    Example:
+        >>> import polars as pl
+        >>> [batch.height for batch in batches(pl.LazyFrame({"a": [1, 2, 3]}))]
+        [3]
+    """
+    try:
+        yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise_unreadable(error, _paths(frame))
+
+
+def count_values(
+    frame: pl.LazyFrame, columns: Mapping[str, pl.Expr]
+) -> dict[str, list[tuple[str, int]]]:
+    """Count how often each text comes, the most frequent first, equal ones in alphabetical order.
+
+    A table in memory is counted at once, any other in one scan by parts: Polars' own
+    `value_counts` in a query would gather whole columns.
+
+    Args:
+        frame: The table.
+        columns: What to count, by label; null is not counted.
+
+    Example:
+        >>> import polars as pl
+        >>> count_values(pl.LazyFrame({"a": ["x", "y", "x", None]}), {"a": pl.col("a")})
+        {'a': [('x', 2), ('y', 1)]}
+    """
+    if not columns:
+        return {}
+    wanted = frame.select(values.alias(label) for label, values in columns.items())
+    held: dict[str, pl.DataFrame] = {}
+    for part in [collect(wanted)] if in_memory(frame) else batches(wanted):
+        for label in columns:
+            counted = part.lazy().select(value=label).group_by("value").agg(count=pl.len())
+            both = [counted, *([held[label].lazy()] if label in held else ())]
+            held[label] = pl.concat(both).group_by("value").agg(pl.col("count").sum()).collect()
+    return {label: _ordered(table) for label, table in held.items()}
+
+
+def _ordered(counted: pl.DataFrame) -> list[tuple[str, int]]:
+    present = counted.filter(pl.col("value").is_not_null())
+    return present.sort(["count", "value"], descending=[True, False]).rows()
 
 
 def in_memory(frame: pl.LazyFrame) -> bool:
