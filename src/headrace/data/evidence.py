@@ -22,6 +22,8 @@ __all__ = ["Facts", "gather"]
 
 _EXACT_ROWS = 5_000_000
 _HASH_PARTS = 16
+_HASHES = 500_000
+_PERHAPS = 0.3
 
 
 @dataclass(frozen=True)
@@ -85,10 +87,20 @@ def gather(
     found = collect(frame.select(tried).select(facts), streaming=not in_memory(frame))
     values = found.row(0, named=True)
     marks = count_values(frame, {name: _mark(name) for name in names if held[name] == pl.String})
+    shares = {} if exact else _differing_shares(frame, {n: held[n] for n in names}, values)
     return {
-        name: _facts(values, i, held[name], tuple(marks.get(name, ())), exact=exact)
+        name: _facts(
+            {**values, f"{i} spellings": tuple(marks.get(name, ())), **_share(i, shares.get(name))},
+            i,
+            held[name],
+            exact=exact,
+        )
         for i, name in enumerate(names)
     }
+
+
+def _share(i: int, share: float | None) -> dict[str, float]:
+    return {} if share is None else {f"{i} differing": share}
 
 
 def _mark(name: str) -> pl.Expr:
@@ -129,20 +141,35 @@ def _queries(
 
 
 def _distinct(known: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
-    """Count different values; in a scan by an estimate, and by the share of a sixteenth of them.
+    # No filter: behind one, a streaming query holds what its other parts have not yet read.
+    gap = (known.null_count() > 0).cast(pl.Int64)
+    different = known.n_unique() if exact else known.approx_n_unique()
+    return {"distinct": different.cast(pl.Int64) - gap}
 
-    The sixteenth is chosen by hash, so that equal values are chosen together: the share is exactly
-    1 when all differ, which an estimate of the count would not tell.
+
+def _differing_shares(
+    frame: pl.LazyFrame, held: Mapping[str, pl.DataType], found: Mapping[str, Any]
+) -> dict[str, float]:
+    """Answer, for columns in which perhaps all values differ, the share of different ones.
+
+    It is that of a part of the values, chosen by hash, so that equal values are chosen together:
+    the share is exactly 1 when all differ, which an estimate of the count would not tell.
     """
-    if exact:
-        return {"distinct": known.drop_nulls().n_unique()}
-    # Gaps in place of a filter: a filter would make the whole column be gathered in memory.
-    chosen = pl.when(known.hash(seed=0) % _HASH_PARTS == 0).then(known)
-    different = chosen.n_unique() - (chosen.null_count() > 0)
-    return {
-        "distinct": known.drop_nulls().approx_n_unique(),
-        "differing": pl.when(chosen.count() > 0).then(different / chosen.count()),
+    parts = max(_HASH_PARTS, found["rows"] // _HASHES)
+    asked = {
+        name: pl.when(pl.col(name).hash(seed=0) % parts == 0).then(pl.col(name).hash(seed=0))
+        for i, name in enumerate(held)
+        if _may_differ(found, i) and (held[name] == pl.String or held[name].is_integer())
     }
+    shares = {}
+    for name, counted in count_values(frame, asked).items():
+        if chosen := sum(count for _, count in counted):
+            shares[name] = len(counted) / chosen
+    return shares
+
+
+def _may_differ(found: Mapping[str, Any], i: int) -> bool:
+    return (found.get(f"{i} distinct") or 0) > _PERHAPS * (found.get(f"{i} present") or 1)
 
 
 def _first_number(candidates: Sequence[Column]) -> int | None:
@@ -158,14 +185,7 @@ def _text_queries(present: pl.Expr) -> dict[str, pl.Expr]:
     }
 
 
-def _facts(
-    found: Mapping[str, Any],
-    i: int,
-    dtype: pl.DataType,
-    spellings: tuple[tuple[str, int], ...],
-    *,
-    exact: bool,
-) -> Facts:
+def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool) -> Facts:
     def fact(label: str, default: Any) -> Any:
         value = found.get(f"{i} {label}")
         return default if value is None else value
@@ -183,6 +203,6 @@ def _facts(
         length=fact("length", 0.0),
         spaced=fact("spaced", 0.0),
         ascii=fact("ascii", 1.0),
-        spellings=spellings,
+        spellings=fact("spellings", ()),
         refused=tuple(fact("refused", ())),
     )

@@ -237,15 +237,16 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
     """Answer what to count of one column; every entry becomes a fact of this name."""
     raw = pl.col(column.name)
     if column.type == "string":
-        held = raw.filter(raw != "")
+        text = _known_text(column.name)
         if column.kind == "category":
-            return {"present": held.len()}
-        return {"present": held.len(), "distinct": _distinct(held, exact=exact)}
-    known = raw.replace(MISSING_TIME, None) if column.type == "time" else raw.fill_nan(None)
+            return {"present": text.count()}
+        return {"present": text.count(), "distinct": _distinct(text, exact=exact)}
+    gone = raw == MISSING_TIME if column.type == "time" else raw.is_nan()
+    known = pl.when(~gone).then(raw)
     held = known.cast(pl.Float64)
     queries = {
         "present": held.count(),
-        "distinct": _distinct(known.drop_nulls(), exact=exact),
+        "distinct": _distinct(known, exact=exact),
         "mean": held.mean(),
         "variance": held.var(ddof=0),
         "low": held.min(),
@@ -255,7 +256,9 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
 
 
 def _distinct(held: pl.Expr, *, exact: bool) -> pl.Expr:
-    return held.n_unique() if exact else held.approx_n_unique()
+    # No filter: behind one, a streaming query holds what its other parts have not yet read.
+    gap = (held.null_count() > 0).cast(pl.Int64)
+    return (held.n_unique() if exact else held.approx_n_unique()).cast(pl.Int64) - gap
 
 
 def _facts(
