@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import profile
+from headrace.data.source import read
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
@@ -18,15 +17,18 @@ from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.progress import bar
+from headrace.train.budget import fits_in_memory
 from headrace.train.chosen import ChosenSteps
+from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.holdout import Parts, Validation, split_rows
 from headrace.train.labels import LABEL
+from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, WEIGHT, TrainingRows, read_rows, requiring
-from headrace.train.result import TrainResult
+from headrace.train.streamed import train_streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
@@ -82,11 +84,24 @@ def train(
         DataError: If the rows cannot be trained on; every problem in one error.
         SettingError: If the steps do not fit the data.
     """
-    clock = _Clock()
+    clock, source = Clock(), read(data)
+    if not fits_in_memory(source, engine):
+        return train_streamed(
+            source,
+            steps,
+            target=target,
+            kinds=kinds,
+            network=network,
+            validation=validation,
+            weight=weight,
+            seed=seed,
+            engine=engine,
+            checkpoint=checkpoint,
+        )
     with bar("train", None) as progress:
         progress.advance(note="reading")
         with clock("read"):
-            rows = read_rows(data, target, weight, kinds)
+            rows = read_rows(source, target, weight, kinds)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
         with clock("split"):
             parts = split_rows(rows, chosen, validation, seed)
@@ -117,7 +132,15 @@ def train(
         chosen.all,
         reference,
         weight,
-        _result(chosen, fitted, parts, model, clock),
+        train_result(
+            chosen,
+            fitted,
+            parts.spec,
+            model,
+            rows=(parts.train.height, 0 if parts.validation is None else parts.validation.height),
+            seconds=clock.seconds,
+            notes=parts.notes,
+        ),
         Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
         retrain=lambda again: train(
             rows.raw,
@@ -154,7 +177,7 @@ def continue_training(
         share: Of the rows that decide when to stop.
     """
     spec = fitted.network.target_spec
-    clock = _Clock()
+    clock = Clock()
     with clock("steps"):
         features, target = fitted.features(canonical), spec.encode(labels)
     order = np.random.default_rng(seed).permutation(len(features))
@@ -173,19 +196,6 @@ def continue_training(
     watched = fitted.schema.select([column.name for column in fitted.profile.columns])
     reference = profile(canonical.lazy().select(watched.names), watched)
     return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
-
-
-class _Clock:
-    """Seconds by part."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
 
 def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedSteps:
@@ -285,48 +295,3 @@ def _sample(parts: Parts, seed: int) -> pl.DataFrame:
 
 def _raw(rows: TrainingRows, sample: pl.DataFrame) -> pl.DataFrame:
     return rows.raw[sample[ROW].to_numpy()].select(rows.schema.names)
-
-
-def _result(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, model: Any, clock: _Clock
-) -> TrainResult:
-    outputs = fitted.plan.outputs
-    network = model if isinstance(steps.model, Network) else None
-    clusters = model if isinstance(steps.model, KMeans) else None
-    return TrainResult(
-        rows=parts.train.height,
-        validation_rows=0 if parts.validation is None else parts.validation.height,
-        columns=len(fitted.plan.inputs),
-        numbers=sum(info.type == "number" for info in outputs),
-        categories=sum(info.type == "code" for info in outputs),
-        model=network.architecture if network else "kmeans" if clusters else "",
-        parameters=network.model.count_params() if network else 0,
-        target=parts.spec.name if parts.spec else None,
-        task=parts.spec.task if parts.spec else "clustering" if clusters else None,
-        history=network.history if network else {},
-        best_epoch=network.best_epoch if network else 0,
-        seconds=clock.seconds,
-        learnt=dict(fitted.learnt),
-        notes=(*parts.notes, *(network.notes if network else ())),
-        **(_of_network(network) if network else {}),
-    )
-
-
-def _of_network(network: FittedNetwork) -> dict[str, Any]:
-    """Answer what a training result says of a network alone."""
-    training = network.training
-    decision = {
-        "threshold": "" if training.threshold is None else training.threshold.text(),
-        "calibration": "" if network.calibration is None else network.calibration.text(),
-    }
-    return {
-        "monitor": training.monitor,
-        "estimate": {} if training.estimate is None else training.estimate.to_dict(),
-        "actual": {
-            "seconds": training.seconds.get("epochs", 0.0),
-            "bytes": float(training.peak_bytes),
-        },
-        "layers": tuple(layer.to_dict() for layer in training.layers),
-        "members": tuple(member.to_dict() for member in training.members),
-        "decision": {name: text for name, text in decision.items() if text},
-    }

@@ -1,0 +1,339 @@
+"""Training on a table that is larger than memory: lazy rows, a feature store, windows of it.
+
+The way is that of `headrace.train.training`, with nothing held but batches: the validation rows
+are chosen by a hash of their numbers, the steps learn from streams, the features go to a store on
+disk, and the network reads windows of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.data.fingerprint import fingerprint
+from headrace.data.lazy_split import held_out, row_hash
+from headrace.data.profile import profile
+from headrace.data.scan import collect
+from headrace.data.source import read
+from headrace.data.split import Split
+from headrace.errors import SettingError
+from headrace.model.footprint import PeakMemory, resident
+from headrace.model.network import Network
+from headrace.plan.plan import schema_columns
+from headrace.preprocessing.fit import fit_steps
+from headrace.progress import bar
+from headrace.sizes import size_text
+from headrace.storage.documents import document_bytes
+from headrace.train.budget import Budget
+from headrace.train.chosen import ChosenSteps
+from headrace.train.clock import Clock
+from headrace.train.fitted import Fitted, Kept
+from headrace.train.labels import LABEL, require_column
+from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
+from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
+from headrace.train.outcome import train_result
+from headrace.train.reading import ROW, requiring
+from headrace.train.store import Contents, FeatureStore, store_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.data.schema import Kind
+    from headrace.engine import Engine
+    from headrace.model.labelled import Labelled
+    from headrace.model.target import TargetSpec
+    from headrace.plan.plan import Plan
+    from headrace.preprocessing.fit import FittedSteps
+    from headrace.preprocessing.step import Step
+    from headrace.train.holdout import Validation
+    from headrace.train.lazy_rows import LazyRows
+
+__all__ = ["train_streamed"]
+
+_SAMPLE = 1_000
+_SHARE = 0.2
+_MOST_KEPT = 100_000
+"""Training rows that stay in memory, for the baselines of an evaluation."""
+
+_HASH = "__headrace_hash__"
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Lazy rows to learn from, and those that decide when to stop."""
+
+    train: pl.LazyFrame
+    validation: pl.LazyFrame | None
+    spec: TargetSpec
+    rule: Split | None
+    notes: tuple[str, ...]
+
+
+def train_streamed(
+    source: pl.LazyFrame,
+    steps: Sequence[Step] | None,
+    *,
+    target: str | Sequence[str] | None,
+    kinds: Mapping[str, Kind] | None,
+    network: Network | None,
+    validation: Validation,
+    weight: str | None,
+    seed: int,
+    engine: Engine,
+    checkpoint: Path | None,
+) -> Fitted:
+    """Train a pipeline on a lazy table without ever holding it (see `headrace.train.training`).
+
+    Raises:
+        DataError: If the rows cannot be trained on.
+        SettingError: If the steps do not fit the data, need the whole table, or the promised
+            memory cannot be kept.
+        CheckpointError: If the feature store cannot be written.
+    """
+    if not isinstance(target, str):
+        raise SettingError(_needs_table("several targets, or none,"))
+    clock, base = Clock(), resident()
+    with bar("train", None) as progress, PeakMemory() as peak:
+        progress.advance(note="reading")
+        with clock("read"):
+            rows = read_lazy_rows(source, target, weight, kinds)
+        chosen = ChosenSteps.of(steps, rows.schema, target, network)
+        model_step = _check(chosen)
+        with clock("split"):
+            most = Budget.most_held(engine.memory, base, len(rows.schema))
+            parts = _split(rows, model_step, validation, most, seed)
+        progress.advance(note="fitting the steps")
+        with clock("steps"):
+            fitted = fit_steps(parts.train, schema_columns(rows.schema), chosen.before_model)
+        with clock("profile"):
+            schema = requiring(rows.schema, fitted.plan.used)
+            watched = schema.select(fitted.plan.used)
+            reference = profile(parts.train.select(watched.names), watched)
+            sample, sample_raw = _sample(rows, parts, seed)
+        budget = Budget.of(
+            engine.memory,
+            base,
+            fitted.plan.spec,
+            held=_held_count(parts, rows.count),
+            rows=rows.count,
+        )
+        progress.advance(note="writing the feature store")
+        with _folder(checkpoint) as folder:
+            with clock("store"):
+                key = {"data": fingerprint(source), "seed": seed, "weight": weight}
+                learn, held = _stores(FeatureStore(folder), fitted, parts, key, seed)
+            progress.advance(note="training")
+            with clock("model"):
+                model = model_step.fit(
+                    learn.features,
+                    learn.target,
+                    feature_spec=fitted.plan.spec,
+                    target_spec=parts.spec,
+                    validation=None if held is None else (held.features, held.target),
+                    pooled=parts.rule is not None and parts.rule.random,
+                    sample_weight=learn.weight,
+                    validation_weight=None if held is None else held.weight,
+                    seed=seed,
+                )
+            kept = _kept(learn, seed)
+    memory = budget.report(budget.base + peak.bytes)
+    notes = [*rows.notes, *parts.notes, *_broken_promise(memory)]
+    return Fitted(
+        schema,
+        fitted.plan,
+        model.target_spec,
+        model,
+        chosen.all,
+        reference,
+        weight,
+        train_result(
+            chosen,
+            fitted,
+            parts.spec,
+            model,
+            rows=(len(learn), 0 if held is None else len(held)),
+            seconds=clock.seconds,
+            notes=notes,
+            memory=memory,
+        ),
+        Kept(kept.features, kept.target, sample.select(schema.names), sample_raw),
+        retrain=lambda again: train_streamed(
+            source,
+            chosen.all,
+            target=target,
+            kinds=kinds,
+            network=None,
+            validation=validation,
+            weight=weight,
+            seed=again,
+            engine=engine,
+            checkpoint=None,
+        ),
+    )
+
+
+def _needs_table(what: str) -> str:
+    return (
+        f"{what} need the whole table, which does not fit the memory: take a part of the rows "
+        "(lazy.head(n), or a sample), or give more memory"
+    )
+
+
+def _check(chosen: ChosenSteps) -> Network:
+    """Answer the network of steps that can work out of core.
+
+    Raises:
+        SettingError: A step needs the whole table.
+    """
+    if chosen.rows:
+        raise SettingError(_needs_table(f"steps that remove rows ({chosen.rows[0]!r})"))
+    if not isinstance(chosen.model, Network):
+        raise SettingError(_needs_table("clusters, and steps without a model,"))
+    if chosen.model.refit:
+        raise SettingError(_needs_table("a second training on all rows (refit=True)"))
+    return chosen.model
+
+
+# ---------------------------------------------------------------- holding out
+
+
+def _split(
+    rows: LazyRows, network: Network, validation: Validation, most: int, seed: int
+) -> _Parts:
+    """Divide lazy rows in those to learn from and those that decide when to stop."""
+    frame, target = rows.canonical, rows.target or ""
+    spec = lazy_target_spec(frame, target, network)
+    with_target = with_lazy_target(frame, spec, seed)
+    if validation is None and network.patience is None:
+        return _Parts(with_target, None, spec, None, ())
+    if validation is not None and not isinstance(validation, (float, Split)):
+        own = read(validation)
+        require_column(target, own.collect_schema().names(), "target")
+        held = lazy_canonical(own.drop(rows.weight or (), strict=False), rows.schema, target, None)
+        return _Parts(with_target, held.filter(pl.col(LABEL).is_not_null()), spec, None, ())
+    rule, notes = _rule(validation, rows.count, most)
+    out = held_out(frame, rule, row=ROW, seed=seed)
+    if rule.time is not None:
+        notes = (*notes, "there is no second training on all rows out of core")
+    return _Parts(with_target.filter(~out), frame.filter(out), spec, rule, notes)
+
+
+def _rule(validation: Validation, rows: int, most: int) -> tuple[Split, tuple[str, ...]]:
+    if isinstance(validation, Split):
+        return validation, ()
+    if isinstance(validation, float):
+        return Split(share=validation), ()
+    share = min(_SHARE, most / rows)
+    if share == _SHARE:
+        return Split(share=share), ()
+    return Split(share=share), (f"about {most:,} of {rows:,} rows decide when to stop",)
+
+
+def _held_count(parts: _Parts, rows: int) -> int:
+    if parts.validation is None:
+        return 0
+    if parts.rule is not None:
+        return round(parts.rule.share * rows)
+    return int(collect(parts.validation.select(pl.len()), streaming=True).item())
+
+
+# ---------------------------------------------------------------- stores
+
+
+@contextmanager
+def _folder(checkpoint: Path | None) -> Iterator[Path]:
+    """Answer the folder of the stores: the checkpoint's, or one that is removed afterwards."""
+    if checkpoint is not None:
+        yield checkpoint / "features"
+        return
+    spill = os.environ.get("HEADRACE_SPILL")
+    with tempfile.TemporaryDirectory(
+        prefix="headrace-", dir=spill, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _stores(
+    store: FeatureStore, fitted: FittedSteps, parts: _Parts, about: Mapping[str, Any], seed: int
+) -> tuple[Labelled, Labelled | None]:
+    """Write the features of the rows to learn from, and of the others, or find them there."""
+    decided = {
+        **about,
+        "rule": repr(parts.rule),
+        "plan": _plan_digest(fitted.plan),
+        "target": repr(parts.spec),
+    }
+    learn = store.write(
+        store_key(**decided, side="learn"),
+        Contents(fitted.rows.lazy(), fitted.plan, parts.spec, seed),
+    )
+    if parts.validation is None:
+        return learn, None
+    held = store.write(
+        store_key(**decided, side="held"),
+        Contents(_through(fitted.plan, parts.validation), fitted.plan, parts.spec, seed),
+    )
+    return learn, held
+
+
+def _plan_digest(plan: Plan) -> str:
+    text, files = document_bytes(plan.to_dict(), "plan")
+    digest = hashlib.sha256(text)
+    for name in sorted(files):
+        digest.update(files[name])
+    return digest.hexdigest()
+
+
+def _through(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Send rows through the steps, with what is beside their features."""
+    for node in plan.nodes:
+        rows = node.polars(rows)
+    return rows
+
+
+def _kept(learn: Labelled, seed: int) -> Labelled:
+    """Answer rows for the baselines, copied to memory: some whole blocks of a large store."""
+    if len(learn) <= _MOST_KEPT:
+        return learn.take(np.arange(len(learn)))
+    chosen = np.random.default_rng(seed).choice(len(learn), _MOST_KEPT, replace=False)
+    return learn.take(np.sort(chosen))
+
+
+def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Answer some rows to learn from, canonical and as they came, chosen by their hash."""
+    word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
+    names = [ROW, *rows.schema.names]
+    drawn = parts.train.select(*names).with_columns(word)
+    # Few rows are looked at, so that nothing wide goes through the selection.
+    few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
+    sample = collect(drawn.filter(few).bottom_k(_SAMPLE, by=_HASH), streaming=True).sort(ROW)
+    numbered = rows.raw.with_row_index(ROW)
+    wanted = sample[ROW].implode()
+    raw = collect(numbered.filter(pl.col(ROW).is_in(wanted)).sort(ROW), streaming=True)
+    return sample.drop(_HASH), raw.select(rows.schema.names)
+
+
+def _below(wanted: int, rows: int) -> int:
+    return min(2**64 - 1, int(2**64 * wanted / max(rows, 1)))
+
+
+def _broken_promise(memory: Mapping[str, float]) -> list[str]:
+    """Warn, and note, when the process held more than was promised."""
+    promised = memory.get("promised")
+    if promised is None or memory["peak"] <= promised:
+        return []
+    text = (
+        f"memory={size_text(promised)!r} was promised and the process held "
+        f"{size_text(memory['peak'])}: promise more, or make the row groups of the files smaller"
+    )
+    warnings.warn(text, stacklevel=3)
+    return [text]
