@@ -27,7 +27,8 @@ HEAVY = {
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
-    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "storage"},
+    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine"}
+    | {"stopping", "storage"},
     {"data"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["held_out", "row_hash", "split_lazy"]
 
 _PLACE = "__headrace_place__"
+_WORD_NAME = "__headrace_word__"
 _SAMPLE = 100_000
 _WORD = 2**64
 _GOLDEN = 0x9E3779B97F4A7C15
@@ -100,7 +101,8 @@ def held_out(frame: pl.LazyFrame, rule: Split, *, row: str, seed: int) -> pl.Exp
         return _below(pl.col(name).cast(pl.String).hash(seed=seed), rule.share)
     instants = _instants(frame, name)
     _refuse_gaps(frame, instants, name, "time")
-    return instants >= _threshold(frame, instants, name, row, rule.share, seed)
+    drawn = frame.select(instants.alias(name), row_hash(pl.col(row), seed).alias(_WORD_NAME))
+    return instants >= _threshold(drawn, name, rule.share)
 
 
 def _below(word: pl.Expr, share: float) -> pl.Expr:
@@ -144,12 +146,9 @@ def _refuse_gaps(frame: pl.LazyFrame, values: pl.Expr, name: str, what: str) -> 
         raise DataError([Problem(text, name)])
 
 
-def _threshold(
-    frame: pl.LazyFrame, instants: pl.Expr, name: str, row: str, share: float, seed: int
-) -> pl.Expr:
+def _threshold(drawn: pl.LazyFrame, name: str, share: float) -> pl.Expr:
     """Answer the instant from which rows are held out, by the quantile of a sample of the rows."""
-    drawn = frame.select(instants, row_hash(pl.col(row), seed).alias(_PLACE + "hash"))
-    sample = collect(drawn.bottom_k(_SAMPLE, by=_PLACE + "hash"), streaming=True)[name].sort()
+    sample = collect(drawn.bottom_k(_SAMPLE, by=_WORD_NAME), streaming=True)[name].sort()
     place = min(max(len(sample) - round(share * len(sample)), 1), len(sample) - 1)
     at = sample[place]
     if at == sample[0]:  # the first instant would leave nothing to learn from

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,11 +16,26 @@ from headrace.errors import DataError, Problem
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["BATCH_ROWS", "batches", "collect", "count_values", "in_memory", "raise_unreadable"]
+__all__ = [
+    "BATCH_ROWS",
+    "batches",
+    "bounded_scans",
+    "collect",
+    "count_values",
+    "in_memory",
+    "raise_unreadable",
+]
 
 BATCH_ROWS = 100_000
 """Rows of a lazy table that are held at a time."""
 
+_READ_AHEAD = (
+    "POLARS_ROW_GROUP_PREFETCH_SIZE",
+    "POLARS_MAX_CONCURRENT_SCANS",
+    "POLARS_DEFAULT_LINEARIZER_BUFFER_SIZE",
+    "POLARS_DEFAULT_DISTRIBUTOR_BUFFER_SIZE",
+    "POLARS_INFLIGHT_SINK_MORSEL_LIMIT",
+)
 _CHUNK = 1 << 20
 _UTF8_HINT = (
     "Save it as UTF-8, or convert it: iconv -f {guess} -t UTF-8 {name} > utf8.csv "
@@ -94,6 +111,22 @@ def batches(frame: pl.LazyFrame, rows: int = BATCH_ROWS) -> Iterator[pl.DataFram
         yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, _paths(frame))
+
+
+@contextmanager
+def bounded_scans() -> Iterator[None]:
+    """Let scans read ahead as little as they can while the block runs: slower, but in bounds.
+
+    Polars reads many row groups ahead by itself, whole files where memory is plenty. What the
+    environment already says stays as it is.
+    """
+    ours = [name for name in _READ_AHEAD if name not in os.environ]
+    os.environ.update(dict.fromkeys(ours, "1"))
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
 
 
 def count_values(

@@ -121,6 +121,9 @@ def fit_ensemble(
                     held=fold.held,
                     seed=fitting.seed + fold.number,
                     deadline=until,
+                    keeping=None
+                    if fitting.keeping is None
+                    else fitting.keeping.part(f"{kind.member.architecture}-{fold.number + 1}"),
                 )
                 shown.advance(0, f"{kind.member.architecture}, part {fold.number + 1}")
                 kind.add(fold, fit_single(network, kind.member, part), len(everything))

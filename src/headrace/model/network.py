@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.model.labelled import Window
+    from headrace.model.loop import Keeping
     from headrace.model.target import StatedTask, TargetSpec
     from headrace.model.threshold import ThresholdRule
     from headrace.plan.features import Features, FeatureSpec
@@ -185,6 +187,8 @@ class Network(Step):
         validation_weight: NDArray[Any] | None = None,
         start: Sequence[NDArray[Any]] | None = None,
         seed: int = 0,
+        window: Window | None = None,
+        keeping: Keeping | None = None,
     ) -> FittedNetwork:
         """Build the network and train it; the same seed gives the same weights.
 
@@ -202,6 +206,9 @@ class Network(Step):
             validation_weight: The same of the validation rows, in their loss.
             start: Weights to begin with, from `FittedNetwork.weights` of the same architecture.
             seed: Of first weights, order of rows and dropout.
+            window: How the rows are read where features and targets are maps of files; None for
+                rows in memory.
+            keeping: Where the training is saved and gone on from; None to save nothing.
 
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
@@ -210,18 +217,21 @@ class Network(Step):
         self._check()
         check_shared(self, target_spec)
         Monitor.of(self.monitor, target_spec)
-        check_rows(features, target, feature_spec, target_spec)
+        rows = Labelled(features, target, sample_weight, window)
+        held = None
+        _check_labelled(rows, feature_spec, target_spec, "training")
         if validation is not None:
-            check_rows(*validation, feature_spec, target_spec, what="validation")
-        limit = None if self.time is None else time.perf_counter() + seconds(self.time)
+            held = Labelled(*validation, validation_weight, window)
+            _check_labelled(held, feature_spec, target_spec, "validation")
         fitting = Fitting(
             feature_spec,
             target_spec,
-            Labelled(features, target, sample_weight),
-            None if validation is None else Labelled(*validation, validation_weight),
+            rows,
+            held,
             seed=seed,
-            deadline=limit,
+            deadline=self._deadline(keeping),
             start=start,
+            keeping=keeping,
         )
         chosen = preset(self.preset)
         if chosen.is_ensemble and start is None:
@@ -229,6 +239,15 @@ class Network(Step):
                 chosen = replace(chosen, members=chosen.members[:1])
             return fit_ensemble(self, chosen, fitting, pooled=pooled)
         return decided(self, fit_single(self, chosen.members[0], fitting), fitting.held, None)
+
+    def _deadline(self, keeping: Keeping | None) -> float | None:
+        """Answer the moment to stop; what was used up before a kill counts."""
+        if self.time is None:
+            return None
+        from headrace.model.saving import seconds_spent
+
+        spent = 0.0 if keeping is None else seconds_spent(keeping.kept)
+        return time.perf_counter() + max(0.0, seconds(self.time) - spent)
 
     def search_space(self) -> Mapping[str, Any]:
         """Answer the ranges that tuning may try; the widths only where they are given as such."""
@@ -272,3 +291,10 @@ def _check_whole(name: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise SettingError(f"{name} must be a whole number, 1 or more, received {value!r}")
+
+
+def _check_labelled(rows: Labelled, features: FeatureSpec, target: TargetSpec, what: str) -> None:
+    """Check rows in memory; those on disk were checked when they were written."""
+    if rows.window is not None:
+        rows = rows.take(slice(0, rows.window.block))
+    check_rows(rows.features, rows.target, features, target, what=what)

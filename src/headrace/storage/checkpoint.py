@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import CheckpointError, ReleaseError
-from headrace.storage.arrays import arrays_bytes, arrays_from_bytes
-from headrace.storage.documents import canonical_json, strict_json
+from headrace.storage.arrays import array_from_bytes, arrays_bytes, arrays_from_bytes
+from headrace.storage.documents import (
+    canonical_json,
+    document_bytes,
+    document_from_bytes,
+    strict_json,
+)
 from headrace.storage.files import disk, make_folders, remove_leftovers, write_file
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ class Piece:
     """A finished piece of work.
 
     Attributes:
-        document: Plain values that JSON can hold.
+        document: Plain values and arrays, as `headrace.storage.documents` writes them.
         arrays: Arrays of numbers by name.
     """
 
@@ -108,8 +113,11 @@ class Checkpoint:
             return None
         try:
             arrays = arrays_from_bytes(data, name)
-            document = strict_json(arrays.pop(_DOCUMENT).tobytes())
-        except (ReleaseError, ValueError, KeyError, RecursionError):
+            text = arrays.pop(_DOCUMENT).tobytes()
+            document = document_from_bytes(
+                text, name, lambda file: array_from_bytes(arrays.pop(file).tobytes(), file)
+            )
+        except (ReleaseError, KeyError):
             return None
         return Piece(document, arrays)
 
@@ -121,8 +129,10 @@ class Checkpoint:
         Raises:
             CheckpointError: It cannot be written; what was kept before is still whole.
         """
-        text = np.frombuffer(canonical_json(document), dtype=np.uint8)
-        self._write(f"{name}{_SUFFIX}", arrays_bytes({_DOCUMENT: text, **(arrays or {})}))
+        text, files = document_bytes(document, _DOCUMENT)
+        parts = {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
+        parts[_DOCUMENT] = np.frombuffer(text, np.uint8)
+        self._write(f"{name}{_SUFFIX}", arrays_bytes({**(arrays or {}), **parts}))
 
     def remove(self, name: str) -> None:
         """Let go of a piece."""

@@ -12,6 +12,7 @@ import polars as pl
 from headrace.data.scan import collect, in_memory
 from headrace.errors import SettingError
 from headrace.model.footprint import resident
+from headrace.model.labelled import Window
 from headrace.sizes import size_text
 
 if TYPE_CHECKING:
@@ -29,11 +30,11 @@ _COPIES = 4
 _LIBRARIES = 650_000_000
 """TensorFlow, Keras and their first compiled program, where they are not yet there."""
 
-_PROGRAM = 250_000_000
-"""A network's weights, their copies, and its compiled steps."""
+_PROGRAM = 400_000_000
+"""A network's weights, their copies, and what its compiled steps hold on their way."""
 
-_SCAN = 400_000_000
-"""What a streaming scan holds at the most, the buffers that it leaves behind included."""
+_SCAN = 300_000_000
+"""What streaming scans leave behind when the network is trained."""
 
 _BLOCK = 4_096
 _LEAST_WINDOW = 16 * _BLOCK
@@ -55,18 +56,12 @@ class Budget:
 
     Attributes:
         promised: The most bytes that the process may hold; None when nothing was promised.
-        base: Bytes that it held before.
-        window: Rows to learn from that are held at a time, a multiple of `block`.
-        block: Rows that lie together in the feature store and are read together.
-        held: Validation rows, which are held all the time.
+        window: The rows to learn from that are held at a time.
         estimate: Bytes that the process is expected to hold at the most.
     """
 
     promised: int | None
-    base: int
-    window: int
-    block: int
-    held: int
+    window: Window
     estimate: int
 
     @classmethod
@@ -96,7 +91,7 @@ class Budget:
             raise SettingError(_refusal(memory, base, fixed + least * row * _WINDOW_COPIES))
         window = max(least, min(most, fitting))
         estimate = fixed + window * row * _WINDOW_COPIES
-        return cls(memory, base, window, _BLOCK, held, estimate)
+        return cls(memory, Window(window, _BLOCK), estimate)
 
     @staticmethod
     def most_held(memory: int | None, base: int, columns: int) -> int:
@@ -117,10 +112,10 @@ class Budget:
         row = (8 * columns + 8) * _HELD_COPIES
         return min(_MOST_HELD, max(_LEAST_HELD, (memory - _needed_anyway(base)) // (4 * row)))
 
-    def report(self, peak: int) -> dict[str, float]:
-        """Answer what was promised, expected and taken, in bytes."""
+    def report(self) -> dict[str, float]:
+        """Answer what was promised and what is expected, in bytes."""
         promised = {} if self.promised is None else {"promised": float(self.promised)}
-        return {**promised, "estimate": float(self.estimate), "peak": float(peak)}
+        return {**promised, "estimate": float(self.estimate)}
 
 
 def available_memory() -> int:
@@ -161,14 +156,14 @@ def fits_in_memory(lazy: pl.LazyFrame, engine: Engine) -> bool:
 def _needed_anyway(base: int) -> int:
     """Answer the bytes that any training takes, whatever the table."""
     libraries = 0 if "tensorflow" in sys.modules else _LIBRARIES
-    return base + libraries + max(_PROGRAM, _SCAN)
+    return base + libraries + _PROGRAM + _SCAN
 
 
 def _refusal(memory: int, base: int, needed: int) -> str:
     return (
-        f"memory={size_text(memory)!r} cannot be kept: the process holds {size_text(base)} already, "
-        f"and with the libraries, a scan and the smallest window of rows it would hold about "
-        f"{size_text(needed)}. Promise at least that, or start in a fresh process"
+        f"memory={size_text(memory)!r} cannot be kept: the process holds {size_text(base)} "
+        "already, and with the libraries, a scan and the smallest window of rows it would hold "
+        f"about {size_text(needed)}. Promise at least that, or start in a fresh process"
     )
 
 

@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import polars as pl
@@ -272,7 +272,7 @@ class _Blocks:
         self._places = {name: folder / name for name in files}
         self._sizes = {name: rows * file.row_bytes for name, file in files.items()}
 
-    def __enter__(self) -> _Blocks:
+    def __enter__(self) -> Self:
         for name, path in self._places.items():
             if path.exists():
                 disk.truncate(path, self._sizes[name])

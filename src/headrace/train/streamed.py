@@ -12,7 +12,7 @@ import os
 import tempfile
 import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +22,26 @@ import polars as pl
 from headrace.data.fingerprint import fingerprint
 from headrace.data.lazy_split import held_out, row_hash
 from headrace.data.profile import profile
-from headrace.data.scan import collect
+from headrace.data.scan import bounded_scans, collect
 from headrace.data.source import read
 from headrace.data.split import Split
 from headrace.errors import SettingError
 from headrace.model.footprint import PeakMemory, resident
+from headrace.model.loop import Keeping
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.progress import bar
 from headrace.sizes import size_text
+from headrace.stopping import saves_when_stopped
+from headrace.storage.checkpoint import Checkpoint
 from headrace.storage.documents import document_bytes
+from headrace.storage.lock import locked
 from headrace.train.budget import Budget
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
+from headrace.train.identity import identity
 from headrace.train.labels import LABEL, require_column
 from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
 from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
@@ -54,12 +59,17 @@ if TYPE_CHECKING:
     from headrace.plan.plan import Plan
     from headrace.preprocessing.fit import FittedSteps
     from headrace.preprocessing.step import Step
+    from headrace.progress import Bar
     from headrace.train.holdout import Validation
     from headrace.train.lazy_rows import LazyRows
+    from headrace.train.result import TrainResult
 
 __all__ = ["train_streamed"]
 
 _SAMPLE = 1_000
+_PATIENCE = 10.0
+"""Seconds to wait for another process that trains in the same folder."""
+
 _SHARE = 0.2
 _MOST_KEPT = 100_000
 """Training rows that stay in memory, for the baselines of an evaluation."""
@@ -102,70 +112,27 @@ def train_streamed(
     if not isinstance(target, str):
         raise SettingError(_needs_table("several targets, or none,"))
     clock, base = Clock(), resident()
-    with bar("train", None) as progress, PeakMemory() as peak:
+    with bar("train", None) as progress, PeakMemory() as peak, bounded_scans():
         progress.advance(note="reading")
         with clock("read"):
             rows = read_lazy_rows(source, target, weight, kinds)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
-        model_step = _check(chosen)
-        with clock("split"):
-            most = Budget.most_held(engine.memory, base, len(rows.schema))
-            parts = _split(rows, model_step, validation, most, seed)
-        progress.advance(note="fitting the steps")
-        with clock("steps"):
-            fitted = fit_steps(parts.train, schema_columns(rows.schema), chosen.before_model)
-        with clock("profile"):
-            schema = requiring(rows.schema, fitted.plan.used)
-            watched = schema.select(fitted.plan.used)
-            reference = profile(parts.train.select(watched.names), watched)
-            sample, sample_raw = _sample(rows, parts, seed)
-        budget = Budget.of(
-            engine.memory,
-            base,
-            fitted.plan.spec,
-            held=_held_count(parts, rows.count),
-            rows=rows.count,
-        )
-        progress.advance(note="writing the feature store")
-        with _folder(checkpoint) as folder:
-            with clock("store"):
-                key = {"data": fingerprint(source), "seed": seed, "weight": weight}
-                learn, held = _stores(FeatureStore(folder), fitted, parts, key, seed)
-            progress.advance(note="training")
-            with clock("model"):
-                model = model_step.fit(
-                    learn.features,
-                    learn.target,
-                    feature_spec=fitted.plan.spec,
-                    target_spec=parts.spec,
-                    validation=None if held is None else (held.features, held.target),
-                    pooled=parts.rule is not None and parts.rule.random,
-                    sample_weight=learn.weight,
-                    validation_weight=None if held is None else held.weight,
-                    seed=seed,
-                )
-            kept = _kept(learn, seed)
-    memory = budget.report(budget.base + peak.bytes)
-    notes = [*rows.notes, *parts.notes, *_broken_promise(memory)]
-    return Fitted(
-        schema,
-        fitted.plan,
-        model.target_spec,
-        model,
-        chosen.all,
-        reference,
-        weight,
-        train_result(
-            chosen,
-            fitted,
-            parts.spec,
-            model,
-            rows=(len(learn), 0 if held is None else len(held)),
-            seconds=clock.seconds,
-            notes=notes,
-            memory=memory,
-        ),
-        Kept(kept.features, kept.target, sample.select(schema.names), sample_raw),
+        work = _Work(rows, chosen, _check(chosen), validation, seed, engine.memory, base, clock)
+        settings = {"target": target, "kinds": _plain(kinds), "weight": weight, "seed": seed}
+        if checkpoint is None:
+            with _spill() as folder:
+                fitted = work.fit(folder, None, progress)
+        else:
+            about = identity(source, chosen, validation, settings=settings)
+            kept = Checkpoint.of_work(checkpoint, about)
+            with (
+                locked(checkpoint / "lock", patience=_PATIENCE),
+                saves_when_stopped(checkpoint) as stopping,
+            ):
+                fitted = work.fit(checkpoint / "features", Keeping(kept, stopping), progress)
+    return replace(
+        fitted,
+        result=_with_memory(fitted.result, base + peak.bytes),
         retrain=lambda again: train_streamed(
             source,
             chosen.all,
@@ -179,6 +146,88 @@ def train_streamed(
             checkpoint=None,
         ),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One training, from the rows that were read lazily to what was learnt."""
+
+    rows: LazyRows
+    chosen: ChosenSteps
+    network: Network
+    validation: Validation
+    seed: int
+    memory: int | None
+    base: int
+    clock: Clock
+
+    def fit(self, folder: Path, keeping: Keeping | None, progress: Bar) -> Fitted:
+        """Fit the steps, write the store, and train the network from it."""
+        rows, clock, seed = self.rows, self.clock, self.seed
+        with clock("split"):
+            most = Budget.most_held(self.memory, self.base, len(rows.schema))
+            parts = _split(rows, self.network, self.validation, most, seed)
+        progress.advance(note="fitting the steps")
+        with clock("steps"):
+            fitted = fit_steps(parts.train, schema_columns(rows.schema), self.chosen.before_model)
+        with clock("profile"):
+            schema = requiring(rows.schema, fitted.plan.used)
+            watched = schema.select(fitted.plan.used)
+            reference = profile(parts.train.select(watched.names), watched)
+            sample, sample_raw = _sample(rows, parts, seed)
+        budget = self._budget(fitted, parts)
+        progress.advance(note="writing the feature store")
+        with clock("store"):
+            learn, held = _stores(FeatureStore(folder), fitted, parts, self._about(), seed)
+        progress.advance(note="training")
+        with clock("model"):
+            model = self.network.fit(
+                learn.features,
+                learn.target,
+                feature_spec=fitted.plan.spec,
+                target_spec=parts.spec,
+                validation=None if held is None else (held.features, held.target),
+                pooled=parts.rule is not None and parts.rule.random,
+                sample_weight=learn.weight,
+                validation_weight=None if held is None else held.weight,
+                seed=seed,
+                window=budget.window,
+                keeping=None if keeping is None else keeping.part("network"),
+            )
+        kept = _kept(learn, seed)
+        return Fitted(
+            schema,
+            fitted.plan,
+            model.target_spec,
+            model,
+            self.chosen.all,
+            reference,
+            rows.weight,
+            train_result(
+                self.chosen,
+                fitted,
+                parts.spec,
+                model,
+                rows=(len(learn), 0 if held is None else len(held)),
+                seconds=clock.seconds,
+                notes=[*rows.notes, *parts.notes],
+                memory=budget.report(),
+            ),
+            Kept(kept.features, kept.target, sample.select(schema.names), sample_raw),
+        )
+
+    def _budget(self, fitted: FittedSteps, parts: _Parts) -> Budget:
+        held = _held_count(parts, self.rows.count)
+        return Budget.of(
+            self.memory, self.base, fitted.plan.spec, held=held, rows=self.rows.count - held
+        )
+
+    def _about(self) -> dict[str, Any]:
+        return {"data": fingerprint(self.rows.raw), "seed": self.seed, "weight": self.rows.weight}
+
+
+def _plain(kinds: Mapping[str, Kind] | None) -> dict[str, str]:
+    return {name: str(kind) for name, kind in (kinds or {}).items()}
 
 
 def _needs_table(what: str) -> str:
@@ -250,14 +299,11 @@ def _held_count(parts: _Parts, rows: int) -> int:
 
 
 @contextmanager
-def _folder(checkpoint: Path | None) -> Iterator[Path]:
-    """Answer the folder of the stores: the checkpoint's, or one that is removed afterwards."""
-    if checkpoint is not None:
-        yield checkpoint / "features"
-        return
-    spill = os.environ.get("HEADRACE_SPILL")
+def _spill() -> Iterator[Path]:
+    """Answer a folder that is removed afterwards, where the user or the system wants it."""
+    place = os.environ.get("HEADRACE_SPILL")
     with tempfile.TemporaryDirectory(
-        prefix="headrace-", dir=spill, ignore_cleanup_errors=True
+        prefix="headrace-", dir=place, ignore_cleanup_errors=True
     ) as folder:
         yield Path(folder)
 
@@ -326,14 +372,17 @@ def _below(wanted: int, rows: int) -> int:
     return min(2**64 - 1, int(2**64 * wanted / max(rows, 1)))
 
 
-def _broken_promise(memory: Mapping[str, float]) -> list[str]:
-    """Warn, and note, when the process held more than was promised."""
+def _with_memory(result: TrainResult | None, peak: int) -> TrainResult | None:
+    """Answer the result with what the process held, and warn when that broke the promise."""
+    if result is None:
+        return None
+    memory = {**result.memory, "peak": float(peak)}
     promised = memory.get("promised")
-    if promised is None or memory["peak"] <= promised:
-        return []
+    if promised is None or peak <= promised:
+        return replace(result, memory=memory)
     text = (
-        f"memory={size_text(promised)!r} was promised and the process held "
-        f"{size_text(memory['peak'])}: promise more, or make the row groups of the files smaller"
+        f"memory={size_text(promised)!r} was promised and the process held {size_text(peak)}: "
+        "promise more, or make the row groups of the files smaller"
     )
-    warnings.warn(text, stacklevel=3)
-    return [text]
+    warnings.warn(text, stacklevel=4)
+    return replace(result, memory=memory, notes=(*result.notes, text))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,15 +13,20 @@ from headrace.data.source import read
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
+from headrace.model.loop import Keeping
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.progress import bar
+from headrace.stopping import saves_when_stopped
+from headrace.storage.checkpoint import Checkpoint
+from headrace.storage.lock import locked
 from headrace.train.budget import fits_in_memory
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.holdout import Parts, Validation, split_rows
+from headrace.train.identity import identity
 from headrace.train.labels import LABEL
 from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, WEIGHT, TrainingRows, read_rows, requiring
@@ -38,12 +43,16 @@ if TYPE_CHECKING:
     from headrace.model.fitted import FittedNetwork
     from headrace.plan.features import Features
     from headrace.preprocessing.step import Step
+    from headrace.progress import Bar
 
 __all__ = ["Validation", "continue_training", "train"]
 
 _SAMPLE = 1_000
 _FIRST_SHARE = 0.5
 """Of the time, when the network is trained a second time."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for another process that trains in the same folder."""
 
 
 def train(
@@ -103,8 +112,46 @@ def train(
         with clock("read"):
             rows = read_rows(source, target, weight, kinds)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
+        work = _Work(rows, chosen, target, kinds, validation, weight, seed, clock)
+        if checkpoint is None:
+            return work.fit(None, progress)
+        about = identity(
+            rows.raw,
+            chosen,
+            validation,
+            settings={
+                "target": target if target is None or isinstance(target, str) else list(target),
+                "kinds": {name: str(kind) for name, kind in (kinds or {}).items()},
+                "weight": weight,
+                "seed": seed,
+            },
+        )
+        kept = Checkpoint.of_work(checkpoint, about)
+        with (
+            locked(checkpoint / "lock", patience=_PATIENCE),
+            saves_when_stopped(checkpoint) as stopping,
+        ):
+            return work.fit(Keeping(kept, stopping), progress)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One training, from the rows that were read to what was learnt."""
+
+    rows: TrainingRows
+    chosen: ChosenSteps
+    target: str | Sequence[str] | None
+    kinds: Mapping[str, Kind] | None
+    validation: Validation
+    weight: str | None
+    seed: int
+    clock: Clock
+
+    def fit(self, keeping: Keeping | None, progress: Bar) -> Fitted:
+        """Fit the steps, train the model, and look at the rows that it learnt from."""
+        rows, chosen, clock, seed = self.rows, self.chosen, self.clock, self.seed
         with clock("split"):
-            parts = split_rows(rows, chosen, validation, seed)
+            parts = split_rows(rows, chosen, self.validation, seed)
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
@@ -113,45 +160,59 @@ def train(
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
             reference = profile(parts.train.lazy().select(watched.names), watched)
-    with clock("model"):
-        model, features = _fit_model(chosen, fitted, parts, seed)
-    if again:
-        parts = parts.whole(chosen.rows, seed)
-        with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts)
-        with clock("profile"):
-            reference = profile(parts.train.lazy().select(watched.names), watched)
-        with clock("refit"):
-            model, features = _fit_again(chosen, fitted, parts, model, seed)
-    sample = _sample(parts, seed)
-    return Fitted(
-        schema,
-        fitted.plan,
-        parts.spec if parts.spec is None else model.target_spec,
-        model,
-        chosen.all,
-        reference,
-        weight,
-        train_result(
-            chosen,
-            fitted,
-            parts.spec,
+        with clock("model"):
+            model, features = _fit_model(
+                chosen, fitted, parts, seed=seed, keeping=_part(keeping, "network")
+            )
+        if again:
+            parts = parts.whole(chosen.rows, seed)
+            with clock("steps"):
+                fitted = _fit_steps(chosen, rows, parts)
+            with clock("profile"):
+                reference = profile(parts.train.lazy().select(watched.names), watched)
+            with clock("refit"):
+                kept = _part(keeping, "refit")
+                model, features = _fit_again(chosen, fitted, parts, model, seed=seed, keeping=kept)
+        sample = _sample(parts, seed)
+        return Fitted(
+            schema,
+            fitted.plan,
+            parts.spec if parts.spec is None else model.target_spec,
             model,
-            rows=(parts.train.height, 0 if parts.validation is None else parts.validation.height),
-            seconds=clock.seconds,
-            notes=parts.notes,
-        ),
-        Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
-        retrain=lambda again: train(
-            rows.raw,
             chosen.all,
-            target=target,
-            kinds=kinds,
-            validation=validation,
-            weight=weight,
-            seed=again,
-        ),
-    )
+            reference,
+            self.weight,
+            train_result(
+                chosen,
+                fitted,
+                parts.spec,
+                model,
+                rows=(
+                    parts.train.height,
+                    0 if parts.validation is None else parts.validation.height,
+                ),
+                seconds=clock.seconds,
+                notes=parts.notes,
+            ),
+            Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
+            retrain=self.again,
+        )
+
+    def again(self, seed: int) -> Fitted:
+        """Train on the same rows with another seed."""
+        return train(
+            self.rows.raw,
+            self.chosen.all,
+            target=self.target,
+            kinds=self.kinds,
+            validation=self.validation,
+            weight=self.weight,
+            seed=seed,
+        )
+
+
+def _part(keeping: Keeping | None, name: str) -> Keeping | None:
+    return None if keeping is None else keeping.part(name)
 
 
 def continue_training(
@@ -207,7 +268,12 @@ def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedS
 
 
 def _fit_model(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, seed: int
+    steps: ChosenSteps,
+    fitted: FittedSteps,
+    parts: Parts,
+    *,
+    seed: int,
+    keeping: Keeping | None,
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -229,6 +295,7 @@ def _fit_model(
         sample_weight=parts.weight,
         validation_weight=parts.validation_weight,
         seed=seed,
+        keeping=keeping,
     )
     return model, features
 
@@ -257,7 +324,13 @@ def _in_part_of_the_time(network: Network) -> Network:
 
 
 def _fit_again(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, first: FittedNetwork, seed: int
+    steps: ChosenSteps,
+    fitted: FittedSteps,
+    parts: Parts,
+    first: FittedNetwork,
+    *,
+    seed: int,
+    keeping: Keeping | None,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -273,6 +346,7 @@ def _fit_again(
         target_spec=first.target_spec,
         sample_weight=parts.weight,
         seed=seed,
+        keeping=keeping,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "

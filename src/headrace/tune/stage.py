@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from headrace.data.fingerprint import fingerprint
 from headrace.data.infer import infer_schema
 from headrace.data.source import read
 from headrace.data.split import Split, split
@@ -131,9 +131,7 @@ class _Search:
 
     def identity(self) -> str:
         """Answer a hash of the rows and the steps, so that a study goes on with the same ones."""
-        content = io.BytesIO()
-        self._raw.write_ipc(content)
-        digest = hashlib.sha256(content.getvalue())
+        digest = hashlib.sha256(fingerprint(self._raw).encode())
         digest.update(repr(self._base).encode())
         return digest.hexdigest()[:16]
 
