@@ -74,6 +74,8 @@ _SHARE = 0.2
 _MOST_KEPT = 100_000
 """Training rows that stay in memory, for the baselines of an evaluation."""
 
+_KEPT_BLOCK = 1_024
+
 _HASH = "__headrace_hash__"
 
 
@@ -348,10 +350,13 @@ def _through(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
 
 def _kept(learn: Labelled, seed: int) -> Labelled:
     """Answer rows for the baselines, copied to memory: some whole blocks of a large store."""
-    if len(learn) <= _MOST_KEPT:
-        return learn.take(np.arange(len(learn)))
-    chosen = np.random.default_rng(seed).choice(len(learn), _MOST_KEPT, replace=False)
-    return learn.take(np.sort(chosen))
+    blocks = -(-len(learn) // _KEPT_BLOCK)
+    wanted = min(blocks, _MOST_KEPT // _KEPT_BLOCK)
+    chosen = np.sort(np.random.default_rng(seed).choice(blocks, wanted, replace=False))
+    # Single rows from everywhere would bring every page of the files into memory.
+    places = [np.arange(at * _KEPT_BLOCK, (at + 1) * _KEPT_BLOCK) for at in chosen.tolist()]
+    rows = np.concatenate(places)
+    return learn.take(rows[rows < len(learn)])
 
 
 def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
