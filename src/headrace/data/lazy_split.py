@@ -22,7 +22,7 @@ from headrace.errors import DataError, Problem
 if TYPE_CHECKING:
     from headrace.data.split import Split
 
-__all__ = ["held_out", "row_hash", "split_lazy"]
+__all__ = ["held_out", "is_drawn", "row_hash", "split_lazy"]
 
 _PLACE = "__headrace_place__"
 _WORD_NAME = "__headrace_word__"
@@ -93,7 +93,7 @@ def held_out(frame: pl.LazyFrame, rule: Split, *, row: str, seed: int) -> pl.Exp
     """
     name = rule.group or rule.time
     if name is None:
-        return _below(row_hash(pl.col(row), seed), rule.share)
+        return is_drawn(pl.col(row), rule.share, seed)
     if name not in frame.collect_schema():
         raise DataError([absent_column(name, frame.collect_schema().names())])
     if rule.group is not None:
@@ -105,8 +105,19 @@ def held_out(frame: pl.LazyFrame, rule: Split, *, row: str, seed: int) -> pl.Exp
     return instants >= _threshold(drawn, name, rule.share)
 
 
+def is_drawn(row: pl.Expr, share: float, seed: int) -> pl.Expr:
+    """Answer which rows belong to a random sample, by a hash of their numbers.
+
+    Args:
+        row: The places of the rows.
+        share: The chance of each row.
+        seed: Another seed draws other rows.
+    """
+    return _below(row_hash(row, seed), share)
+
+
 def _below(word: pl.Expr, share: float) -> pl.Expr:
-    return word < pl.lit(int(share * _WORD), dtype=pl.UInt64)
+    return word < pl.lit(min(int(share * _WORD), _WORD - 1), dtype=pl.UInt64)
 
 
 def _instants(frame: pl.LazyFrame, name: str) -> pl.Expr:

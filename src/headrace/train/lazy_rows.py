@@ -15,7 +15,7 @@ from headrace.train.labels import LABEL, require_column
 from headrace.train.reading import ROW, WEIGHT, left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from headrace.data.schema import Kind, Schema
 
@@ -79,15 +79,27 @@ def read_lazy_rows(
 
 
 def lazy_canonical(
-    raw: pl.LazyFrame, schema: Schema, target: str | None, weight: str | None
+    raw: pl.LazyFrame,
+    schema: Schema,
+    target: str | None,
+    weight: str | None,
+    *,
+    ignore: Collection[str] = (),
 ) -> pl.LazyFrame:
     """Bring a lazy table to canonical columns, numbered, with its label and its weight.
+
+    Args:
+        raw: The table.
+        schema: The feature columns.
+        target: The column with the labels, null where they are missing; None for none.
+        weight: The column with the weights; None for none.
+        ignore: Columns that the table may hold besides.
 
     Raises:
         DataError: Values do not fit the schema.
     """
     beside = list(dict.fromkeys(name for name in (target, weight) if name is not None))
-    frame = conform(raw.with_row_index(ROW), schema, keep=[ROW, *beside])
+    frame = conform(raw.with_row_index(ROW), schema, keep=[ROW, *beside], ignore=ignore)
     if weight is not None:
         frame = frame.with_columns(pl.col(weight).cast(pl.Float64, strict=False).alias(WEIGHT))
     if target is not None:

@@ -269,7 +269,8 @@ def _split(
     if validation is not None and not isinstance(validation, (float, Split)):
         own = read(validation)
         require_column(target, own.collect_schema().names(), "target")
-        held = lazy_canonical(own.drop(rows.weight or (), strict=False), rows.schema, target, None)
+        beside = () if rows.weight is None else (rows.weight,)
+        held = lazy_canonical(own, rows.schema, target, None, ignore=beside)
         return _Parts(with_target, held.filter(pl.col(LABEL).is_not_null()), spec, None, ())
     rule, notes = _rule(validation, rows.count, most)
     out = held_out(frame, rule, row=ROW, seed=seed)
