@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from headrace.data.source import answer, answers
+from headrace.data.source import answer, answers, is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
 from headrace.model.targets import Targets, check_columns
@@ -180,7 +180,7 @@ class Pipeline:
             SettingError: If steps and data do not fit together.
             CheckpointError: If the folder belongs to other work, or cannot be written.
         """
-        from headrace.train.training import train_kept
+        from headrace.train.cached import train_kept
 
         fitted = train_kept(
             data,
@@ -232,12 +232,17 @@ class Pipeline:
         Returns:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
             Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
+            On a LazyFrame a LazyFrame with these columns, computed by batches when it is collected
+            or written (`.sink_parquet(...)`).
         """
+        from headrace.train.scoring import lazy_predictions, outputs
+
         fitted = self.fitted
+        if is_lazy(data):
+            return lazy_predictions(fitted, data)
         if isinstance(fitted.target, Targets):
-            output = fitted.output(fitted.conform(data))
-            return answers(fitted.target.decode_all(output), data)
-        values = fitted.decode(fitted.output(fitted.conform(data)))
+            return answers(fitted.target.decode_all(outputs(fitted, data)), data)
+        values = fitted.decode(outputs(fitted, data))
         return answer(values, data, fitted.target.name if fitted.target else "cluster")
 
     def predict_proba(self, data: object) -> NDArray[np.float64]:
@@ -255,30 +260,43 @@ class Pipeline:
             raise SettingError(
                 f"the target {spec.name!r} is a number and has no class probabilities; use predict"
             )
-        return spec.probabilities(fitted.output(fitted.conform(data)))
+        from headrace.train.scoring import outputs
 
-    def predict_distribution(self, data: object) -> pl.DataFrame:
+        return spec.probabilities(outputs(fitted, data))
+
+    def predict_distribution(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Answer the distribution of the target for each row.
 
         Returns:
             One row for each row: the probability of each class under its label; "q0.05", … for
-            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts.
+            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts. Of a
+            LazyFrame a LazyFrame.
 
         Raises:
             SettingError: If the network predicts values alone.
         """
         import polars as pl
 
-        fitted = self.fitted
-        return pl.DataFrame(fitted.distribution(fitted.conform(data)))
+        from headrace.train.scoring import lazy_distribution, outputs
 
-    def transform(self, data: object) -> pl.DataFrame:
+        fitted = self.fitted
+        if is_lazy(data):
+            return lazy_distribution(fitted, data)
+        spec = fitted.network.target_spec
+        return pl.DataFrame(spec.distribution(spec.answers(outputs(fitted, data))))
+
+    def transform(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Send rows through the steps before the model.
 
         Returns:
-            The last columns before the model, as a Polars frame, one row for each row.
+            The last columns before the model, as a Polars frame, one row for each row; of a
+            LazyFrame a LazyFrame.
         """
+        from headrace.train.scoring import lazy_transform
+
         fitted = self.fitted
+        if is_lazy(data):
+            return lazy_transform(fitted, data)
         return fitted.transform(fitted.conform(data))
 
     def evaluate(self, data: object, **settings: Any) -> Any:

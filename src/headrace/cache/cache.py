@@ -3,7 +3,7 @@
     cache/
         steps/3f9a…/about.json     what decided it, when it was made, how long that took
         steps/3f9a…/value.npz      the result: a plain document and arrays
-        train/81c0…/work/          what long work keeps of itself, so that it can go on
+        train/81c0…/unfinished/    what long work keeps of itself, so that it can go on
         locks/81c0….lock           who is at it; empty files
 
 A result is kept for good: other data, code, parameters or versions have another hash, so nothing is
@@ -45,7 +45,7 @@ __all__ = ["Cache", "Entry", "Part"]
 
 _ABOUT = "about.json"
 _VALUE = "value"
-_WORK = "work"
+_WORK = "unfinished"
 _LOCKS = "locks"
 _DIGITS = 32
 _COMPARED = 200

@@ -19,8 +19,9 @@ from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
+from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
-from headrace.train.training import train, train_kept
+from headrace.train.training import train
 from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
