@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.model.assembly import Assembly, assemble
 from headrace.model.backend import keras
 from headrace.model.calibration import calibrate
@@ -47,6 +48,7 @@ class Fitting:
         seed: Of first weights, order of rows and dropout.
         deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
         start: Weights to begin with; None for new ones.
+        engine: What the workers run on, if there are any.
     """
 
     feature_spec: FeatureSpec
@@ -56,6 +58,7 @@ class Fitting:
     seed: int = 0
     deadline: float | None = None
     start: Sequence[NDArray[Any]] | None = None
+    engine: Engine = HERE
 
 
 def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetwork:
@@ -70,6 +73,10 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         The network as it came out of the training, neither calibrated nor with a threshold.
     """
     keras()  # its import takes seconds, which are none of the network's
+    if network.workers is not None:
+        from headrace.model.parallel.driver import fit_on_workers
+
+        return fit_on_workers(network, member, fitting)
     from headrace.model.schedules import schedule_callbacks
 
     began = time.perf_counter()

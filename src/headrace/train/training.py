@@ -99,7 +99,7 @@ def train(
             watched = schema.select(fitted.plan.used)
             reference = profile(parts.train.lazy().select(watched.names), watched)
     with clock("model"):
-        model, features = _fit_model(chosen, fitted, parts, seed)
+        model, features = _fit_model(chosen, fitted, parts, seed, engine)
     if again:
         parts = parts.whole(chosen.rows, seed)
         with clock("steps"):
@@ -107,7 +107,7 @@ def train(
         with clock("profile"):
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("refit"):
-            model, features = _fit_again(chosen, fitted, parts, model, seed)
+            model, features = _fit_again(chosen, fitted, parts, model, seed, engine)
     sample = _sample(parts, seed)
     return Fitted(
         schema,
@@ -127,6 +127,7 @@ def train(
             validation=validation,
             weight=weight,
             seed=again,
+            engine=engine,
         ),
     )
 
@@ -197,7 +198,7 @@ def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedS
 
 
 def _fit_model(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, seed: int
+    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, seed: int, engine: Engine
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -219,6 +220,7 @@ def _fit_model(
         sample_weight=parts.weight,
         validation_weight=parts.validation_weight,
         seed=seed,
+        engine=engine,
     )
     return model, features
 
@@ -247,7 +249,12 @@ def _in_part_of_the_time(network: Network) -> Network:
 
 
 def _fit_again(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, first: FittedNetwork, seed: int
+    steps: ChosenSteps,
+    fitted: FittedSteps,
+    parts: Parts,
+    first: FittedNetwork,
+    seed: int,
+    engine: Engine,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -263,6 +270,7 @@ def _fit_again(
         target_spec=first.target_spec,
         sample_weight=parts.weight,
         seed=seed,
+        engine=engine,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "
