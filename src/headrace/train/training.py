@@ -107,7 +107,7 @@ def train(
         with clock("profile"):
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("refit"):
-            model, features = _fit_again(chosen, fitted, parts, model, seed, engine)
+            model, features = _fit_again(chosen, fitted, parts, model, seed=seed, engine=engine)
     sample = _sample(parts, seed)
     return Fitted(
         schema,
@@ -253,6 +253,7 @@ def _fit_again(
     fitted: FittedSteps,
     parts: Parts,
     first: FittedNetwork,
+    *,
     seed: int,
     engine: Engine,
 ) -> tuple[FittedNetwork, Features]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from concurrent.futures import FIRST_COMPLETED, wait
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from headrace.model.parallel.job import Job, Shard, check_can_travel
 from headrace.model.parallel.shards import Division
 from headrace.model.parallel.state import Progress, state_of
 from headrace.model.parallel.teams import Team, team_of
-from headrace.model.parallel.worker import ANSWER, FAILURE, JOB, START
+from headrace.model.parallel.worker import ANSWER, FAILURE, JOB, START, STATE
 from headrace.model.rows import Rows
 from headrace.model.single import Fitting, keras_rows
 from headrace.progress import bar
@@ -40,6 +40,8 @@ RESTARTS = 3
 """How often in a row a training is started again without having come any further."""
 
 _LOOK = 1.0
+_KILLED = -9
+_PIECES = (ANSWER, STATE, FAILURE)
 _GRACE = 60.0
 """Seconds that workers have to end when they are told to."""
 
@@ -155,7 +157,7 @@ class _Rounds:
             if all(answer is not None for answer in answers):
                 return self._agreed([answer for answer in answers if answer is not None])
             _raise_lasting(reports)
-            further = _newest([state, *(_piece(report, "state") for report in reports)])
+            further = _newest([state, *(_piece(report, STATE) for report in reports)])
             tries = tries + 1 if further is state else 1
             state = further
             self._tell(state, reports, tries)
@@ -164,23 +166,21 @@ class _Rounds:
         """Run all workers until they have ended; None for one that left no report."""
         begin = piece_bytes(state)
         futures = self._team.start(
-            [
-                {JOB: self._given(number, workers), START: begin}
-                for number in range(workers)
-            ]
+            [{JOB: self._given(number, workers), START: begin} for number in range(workers)]
         )
         waiting, until = set(futures), float("inf")
         try:
             while waiting and time.monotonic() < until:
                 done, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
-                ended = any(_failed(future) for future in done)
-                if until == float("inf") and (ended or self._team.lost()):
+                lost = {futures[number] for number in self._team.lost()} & waiting
+                if until == float("inf") and (lost or any(map(_failed, done))):
                     self._team.stop()
                     until = time.monotonic() + _GRACE
+                waiting -= lost
         finally:
             self._team.stop()
-            for future in waiting:
-                future.cancel()
+            for future in futures:
+                future.cancel()  # nothing for those that are done
         return [_report(future) for future in futures]
 
     def _given(self, number: int, workers: int) -> bytes:
@@ -208,8 +208,8 @@ class _Rounds:
         why = _why(reports)
         if tries > RESTARTS:
             raise WorkersError(
-                f"the training on {self._wanted} workers was started {tries} times from epoch "
-                f"{progress.epoch + 1} and came no further. {why}"
+                f"the training with workers={self._wanted} came no further than epoch "
+                f"{progress.epoch + 1}, step {progress.step + 1}, in {tries} tries. {why}"
             )
         note = (
             f"a worker was lost; the training went on from epoch {progress.epoch + 1}, step "
@@ -258,9 +258,12 @@ def _failed(future: Any) -> bool:
 
 def _report(future: Any) -> dict[str, Any] | None:
     """Answer a worker's report; None where whoever ran it is gone."""
-    if not future.done() or future.cancelled() or future.exception() is not None:
+    if not future.done() or future.cancelled():
         return None
-    return dict(future.result())
+    error = future.exception()
+    if error is None:
+        return dict(future.result())
+    return {"status": 1, "errors": f"{type(error).__name__}: {error}", **dict.fromkeys(_PIECES)}
 
 
 def _piece(report: Mapping[str, Any] | None, name: str) -> Piece | None:
@@ -271,7 +274,7 @@ def _piece(report: Mapping[str, Any] | None, name: str) -> Piece | None:
 def _newest(pieces: Sequence[Piece | None]) -> Piece:
     """Answer the state that has come furthest, the first of equal ones."""
     known = [piece for piece in pieces if piece is not None]
-    return max(known, key=lambda piece: _place(piece))
+    return max(known, key=_place)
 
 
 def _place(piece: Piece) -> tuple[int, int]:
@@ -302,8 +305,9 @@ def _why(reports: Sequence[Mapping[str, Any] | None]) -> str:
         if failure is not None:
             text = failure.document["text"].splitlines()
             found.append(f"worker {number}: {failure.document['kind']}: {' '.join(text)[:300]}")
-        elif report["status"] not in (0, -9):
-            found.append(f"worker {number}: ended with {report['status']}: {report['errors'][-300:]}")
-        elif report["status"]:
+        elif report["status"] == _KILLED:
             found.append(f"worker {number}: killed")
+        elif report["status"]:
+            end = report["errors"][-300:]
+            found.append(f"worker {number}: ended with {report['status']}: {end}")
     return "; ".join(found)

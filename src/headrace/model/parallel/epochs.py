@@ -13,6 +13,7 @@ from headrace.model.monitor import LOSS, Monitor
 from headrace.model.parallel.shards import Division, epoch_order
 from headrace.model.parallel.state import Progress, put_back, state_of
 from headrace.model.parallel.step import SharedAnswers, SharedSteps, SharedTest
+from headrace.model.parallel.worker import STATE
 from headrace.model.schedules import schedule_callbacks
 from headrace.model.watch import BestEpoch, BrokenLoss, Metric
 from headrace.storage.checkpoint import Piece
@@ -23,12 +24,10 @@ if TYPE_CHECKING:
     from headrace.model.parallel.sums import Sums
     from headrace.storage.checkpoint import Checkpoint
 
-__all__ = ["EVERY", "STATE", "Worker"]
+__all__ = ["EVERY", "Worker"]
 
 EVERY = 60.0
 """Seconds after which the state is kept within an epoch too."""
-
-STATE = "state"
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +56,7 @@ class Worker:
         number: int,
         job: Job,
         shard: Shard,
+        *,
         assembly: Assembly,
         sums: Sums,
         kept: Checkpoint,
@@ -147,7 +147,10 @@ class Worker:
         All are asked in any case, as a sum needs all of them.
         """
         late = self._number == 0 and time.monotonic() - self._saved >= EVERY
-        if not float(self._sums.of_array(np.float32([late]))[0]) or self._steps.over:
+        if (
+            not float(self._sums.of_array(np.array([late], dtype=np.float32))[0])
+            or self._steps.over
+        ):
             return
         self._sums.of_variables(self._model.metrics_variables)
         self._keep(replace(progress, step=self._steps.done))

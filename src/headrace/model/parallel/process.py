@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from headrace.model.parallel.worker import ANSWER, FAILURE, JOB, START
+from headrace.model.parallel.worker import ANSWER, FAILURE, JOB, START, STATE
 from headrace.storage.files import write_file
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ __all__ = ["free_port", "run_worker"]
 
 _PAUSE = 0.1
 _TAIL = 2000
-_STATE = "state"
 
 
 def free_port() -> int:
@@ -63,7 +62,7 @@ def run_worker(
             write_file(own / f"{piece}.npz", parcel[piece])
         variables = _variables(number, addresses, threads) | dict(environment or {})
         status, errors = _run(own, os.environ | variables, stopped)
-        left = {piece: _content(own / f"{piece}.npz") for piece in (ANSWER, _STATE, FAILURE)}
+        left = {piece: _content(own / f"{piece}.npz") for piece in (ANSWER, STATE, FAILURE)}
     return {"status": status, "errors": errors, **left}
 
 

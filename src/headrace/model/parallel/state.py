@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.model.backend import keras
 from headrace.storage.checkpoint import Piece
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Progress:
 def state_of(model: Any, progress: Progress, callbacks: Sequence[Any] = ()) -> Piece:
     """Answer the state of a training; within an epoch the metrics must be those of all workers."""
     arrays = {
-        f"{group}/{place:05d}": np.array(variable)
+        f"{group}/{place:05d}": np.array(keras().ops.convert_to_numpy(variable))
         for group, variables in _variables(model).items()
         for place, variable in enumerate(variables)
     }

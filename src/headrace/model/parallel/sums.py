@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.model.backend import tensorflow
+from headrace.model.backend import keras, tensorflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,12 +59,12 @@ class Sums:
         listed = list(variables)
         if not listed:
             return
-        values = [np.asarray(variable, dtype=np.float32) for variable in listed]
-        total = self.of_array(np.concatenate([value.ravel() for value in values]))
+        values = [keras().ops.convert_to_numpy(variable) for variable in listed]
+        total = self.of_array(np.concatenate([np.float32(value).ravel() for value in values]))
         first = 0
         for variable, value in zip(listed, values, strict=True):
             part = total[first : first + value.size].reshape(value.shape)
-            variable.assign(part.astype(np.asarray(variable).dtype))
+            variable.assign(part.astype(value.dtype))
             first += value.size
 
 

@@ -39,8 +39,8 @@ class Team(Protocol):
     def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
         """Start a worker for each parcel and answer the futures of their reports."""
 
-    def lost(self) -> bool:
-        """Answer whether somebody who runs a worker is gone."""
+    def lost(self) -> set[int]:
+        """Answer the numbers of the workers that nobody runs any more and that will not report."""
 
     def stop(self) -> None:
         """End all workers that still run; their futures then have reports."""
@@ -96,9 +96,9 @@ class Here:
         pool.shutdown(wait=False)
         return futures
 
-    def lost(self) -> bool:
-        """Answer no: this machine is here."""
-        return False
+    def lost(self) -> set[int]:
+        """Answer none: whatever becomes of a process, this machine reports it."""
+        return set()
 
     def stop(self) -> None:
         """End all processes."""
@@ -125,22 +125,21 @@ class OnDask:
 
     def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
         """Start a process on as many workers as there are parcels, one on each."""
-        from distributed import Event
-
         self._used = self._addresses()[: len(parcels)]
         asked = [self._on(address).submit(_own_address) for address in self._used]
         addresses = [future.result(timeout=_PATIENCE) for future in asked]
         name = f"headrace-stop-{secrets.token_hex(8)}"
-        self._stop = Event(name, client=self._client)
+        self._stop = _event(name, self._client)
         futures = []
         for number, (address, parcel) in enumerate(zip(self._used, parcels, strict=True)):
             sent = self._client.scatter(dict(parcel), workers=[address], hash=False)
             futures.append(self._on(address).submit(_run_on_dask, number, sent, addresses, name))
         return futures
 
-    def lost(self) -> bool:
-        """Answer whether a worker of the cluster that was started on is gone."""
-        return not set(self._used) <= set(self._addresses())
+    def lost(self) -> set[int]:
+        """Answer the numbers of those whose worker of the cluster is gone."""
+        there = set(self._addresses())
+        return {number for number, address in enumerate(self._used) if address not in there}
 
     def stop(self) -> None:
         """Let all workers that are left end their processes."""
@@ -160,9 +159,9 @@ class _Asked:
     """Whether the event that stops the workers is set, asked of the scheduler now and then."""
 
     def __init__(self, name: str) -> None:
-        from distributed import Event, get_client
+        from distributed import get_client
 
-        self._event = Event(name, client=get_client())
+        self._event = _event(name, get_client())
         self._over = threading.Event()
         self._set = False
         self._thread = threading.Thread(target=self._watch, daemon=True, name="headrace-stop")
@@ -180,6 +179,12 @@ class _Asked:
     def _watch(self) -> None:
         while not self._over.wait(_LOOK):
             self._set = self._set or bool(self._event.is_set())
+
+
+def _event(name: str, client: Any) -> Any:
+    from distributed import Event
+
+    return Event(name, client=client)  # type: ignore[no-untyped-call]
 
 
 def _own_address() -> str:

@@ -16,12 +16,13 @@ from pathlib import Path
 from headrace.errors import HeadraceError
 from headrace.storage.checkpoint import Checkpoint
 
-__all__ = ["ANSWER", "FAILURE", "JOB", "START", "main"]
+__all__ = ["ANSWER", "FAILURE", "JOB", "START", "STATE", "main"]
 
 JOB = "job"
 START = "start"
 ANSWER = "answer"
 FAILURE = "failure"
+STATE = "state"
 
 
 def main(folder: Path) -> int:
@@ -41,7 +42,7 @@ def _train(kept: Checkpoint) -> None:
     from headrace.model.assembly import assemble
     from headrace.model.loop import seeded
     from headrace.model.parallel.compiling import build_training, compile_for_workers
-    from headrace.model.parallel.epochs import STATE, Worker
+    from headrace.model.parallel.epochs import Worker
     from headrace.model.parallel.job import Job, Shard
     from headrace.model.parallel.shards import Division
     from headrace.model.parallel.sums import Sums
@@ -57,7 +58,7 @@ def _train(kept: Checkpoint) -> None:
         steps = Division(job.rows, job.batch, sums.workers).steps
         compile_for_workers(assembly, steps * job.epochs)
         build_training(assembly.model, shard.own)
-        worker = Worker(number, job, shard, assembly, sums, kept)
+        worker = Worker(number, job, shard, assembly=assembly, sums=sums, kept=kept)
         answer = worker.train(kept.load(STATE) or start)
     kept.save(ANSWER, answer.document, answer.arrays)
 
