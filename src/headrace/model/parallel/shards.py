@@ -67,6 +67,13 @@ class Division:
         """Steps an epoch, those of one process."""
         return steps_an_epoch(self.rows, self.batch)
 
+    @property
+    def usual_width(self) -> int:
+        """How many rows a worker computes in a step, padding included, in almost every epoch."""
+        share = self.batch / self.workers
+        room = _SPREADS * math.sqrt(share * (1 - 1 / self.workers))
+        return _rounded(math.ceil(share + room), self.batch)
+
     def owned(self, worker: int) -> slice:
         """Answer the rows that a worker owns."""
         return _part(self.rows, worker, self.workers)
@@ -77,7 +84,7 @@ class Division:
         It has room for almost every epoch, so that the program is compiled once; an epoch with a
         larger part needs a greater one.
         """
-        return max(self._usual_width(), _rounded(int(self._sizes(order).max()), self.batch))
+        return max(self.usual_width, _rounded(int(self._sizes(order).max()), self.batch))
 
     def own_steps(self, order: NDArray[np.int32], worker: int, width: int) -> OwnSteps:
         """Answer what a worker takes in the steps of an epoch.
@@ -113,11 +120,6 @@ class Division:
         owners = np.searchsorted(ends, used, side="right")
         cells = np.arange(len(used)) // self.batch * self.workers + owners
         return np.bincount(cells, minlength=self.steps * self.workers)
-
-    def _usual_width(self) -> int:
-        share = self.batch / self.workers
-        room = _SPREADS * math.sqrt(share * (1 - 1 / self.workers))
-        return _rounded(math.ceil(share + room), self.batch)
 
 
 def epoch_order(rows: int, seed: int, epoch: int) -> NDArray[np.int32]:
