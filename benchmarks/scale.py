@@ -124,15 +124,9 @@ def size(state: Any) -> int:
         return len(state.serialize())
     if isinstance(state, pl.DataFrame | pl.Series):
         return int(state.estimated_size())
-    if isinstance(state, np.ndarray):
-        return state.nbytes
     if isinstance(state, dict):
         return sum(size(value) for value in state.values())
-    if isinstance(state, str | bytes):
-        return len(state)
-    if isinstance(state, list | tuple):
-        return sum(size(value) for value in state)
-    return 8
+    return int(np.asarray(state).nbytes)
 
 
 class Alone:
@@ -141,6 +135,7 @@ class Alone:
     workers = 1
 
     def of(self, block: Any) -> Any:
+        """Answer the block itself."""
         return block
 
 
@@ -235,7 +230,7 @@ def dispatch(tasks: int) -> float:
     from distributed import Client, LocalCluster
 
     with (
-        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
+        LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster,
         Client(cluster) as client,
     ):
         client.gather(client.map(nothing, range(100), pure=False))
@@ -302,7 +297,8 @@ def show_partitions(known: Constants, network: Network, *, merged: bool) -> None
             cells.append(f"{gain:,.1f} ({gain / workers:.0%}){limit or few}")
         print(f"| {workers:,} | " + " | ".join(cells) + " |")
     for workers in (10, 100, 1_000):
-        print(f"smallest partition for {GOOD:.0%} on {workers:,}: {least(known, workers, network, merged=merged)}")
+        enough = least(known, workers, network, merged=merged)
+        print(f"{GOOD:.0%} on {workers:,} workers needs partitions of {enough}")
 
 
 def least(known: Constants, workers: int, network: Network, *, merged: bool) -> str:

@@ -18,7 +18,7 @@ from headrace.model.health import examine
 from headrace.model.loop import Training, automatic_batch_size, seeded
 from headrace.model.monitor import LOSS
 from headrace.model.parallel.compiling import build_training, compile_for_workers
-from headrace.model.parallel.job import Job, Shard, check_can_travel
+from headrace.model.parallel.job import Job, Shard, check_can_travel, check_known
 from headrace.model.parallel.shards import Division
 from headrace.model.parallel.state import Progress, state_of
 from headrace.model.parallel.teams import Team, team_of
@@ -66,6 +66,7 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
     wanted = _workers(network, fitting, team)
     with PeakMemory() as peak, seeded(fitting.seed):
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
+        check_known(assembly.name)
         assembly.start(fitting.rows, fitting.start)
         batch = _batch(network, member, len(fitting.rows), wanted)
         steps = Division(len(fitting.rows), batch, wanted).steps
@@ -303,11 +304,17 @@ def _why(reports: Sequence[Mapping[str, Any] | None]) -> str:
             continue
         failure = _piece(report, FAILURE)
         if failure is not None:
-            text = failure.document["text"].splitlines()
-            found.append(f"worker {number}: {failure.document['kind']}: {' '.join(text)[:300]}")
+            text = _reason(failure.document["text"])
+            found.append(f"worker {number}: {failure.document['kind']}: {text}")
         elif report["status"] == _KILLED:
             found.append(f"worker {number}: killed")
         elif report["status"]:
             end = report["errors"][-300:]
             found.append(f"worker {number}: ended with {report['status']}: {end}")
     return "; ".join(found)
+
+
+def _reason(text: str) -> str:
+    """Answer the line of an error that says why; TensorFlow's have many others."""
+    lines = text.splitlines() or [""]
+    return next((line for line in lines if "aborted by" in line), lines[0])[:300]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError
+from headrace.model.architectures import architecture
 from headrace.model.network import Network
 from headrace.model.presets import Member
 from headrace.model.rows import Rows
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Job", "Shard", "check_can_travel"]
+__all__ = ["Job", "Shard", "check_can_travel", "check_known"]
 
 _INPUT = "input/"
 _OWN = "own/"
@@ -136,6 +137,20 @@ def check_can_travel(network: Network) -> None:
         raise SettingError(
             f"time={network.time!r} goes with a training in one process, and workers="
             f"{network.workers}: state epochs instead, or leave workers out"
+        )
+
+
+def check_known(name: str) -> None:
+    """Check that a worker will know the architecture: it imports headrace, and no other module.
+
+    Raises:
+        SettingError: It is registered elsewhere.
+    """
+    module = architecture(name).build.__module__
+    if module.partition(".")[0] != "headrace":
+        raise SettingError(
+            f"the architecture {name!r} is registered by the module {module!r}, which workers do "
+            "not import: they know headrace's own; leave workers out"
         )
 
 

@@ -55,7 +55,7 @@ def team_of(engine: Engine) -> Team:
     if engine.executor is None:
         return Here()
     client = getattr(engine.executor, "_client", None)
-    if client is None or not hasattr(client, "scheduler_info"):
+    if client is None or not hasattr(client, "nthreads"):
         raise SettingError(
             "workers needs a Dask client as executor (each worker of the cluster trains its part), "
             f"or none (the workers are processes on this machine), received {engine.executor!r}"
@@ -147,7 +147,8 @@ class OnDask:
             self._stop.set()
 
     def _addresses(self) -> list[str]:
-        return sorted(self._client.scheduler_info(n_workers=-1)["workers"])
+        # Asked of the scheduler; `scheduler_info` may answer what it was a moment ago.
+        return sorted(self._client.nthreads())
 
     def _on(self, address: str) -> Any:
         return self._client.get_executor(
