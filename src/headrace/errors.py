@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "ReleaseError",
     "SettingError",
+    "WorkersError",
     "nearest",
 ]
 
@@ -94,6 +95,10 @@ class ReleaseError(HeadraceError, RuntimeError):
 
 class ParityError(HeadraceError, RuntimeError):
     """Two paths through the same pipeline gave different answers."""
+
+
+class WorkersError(HeadraceError, RuntimeError):
+    """Workers that train together were lost, and the training could not go on without them."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.duration import seconds
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.model.assembly import are_widths
 from headrace.model.calibration import check_calibration
@@ -103,6 +104,10 @@ class Network(Step):
             target. For several targets `task`, `loss` and `quantiles` may be dicts by target,
             `task={"visits": "count"}`.
         settings: Further settings of the architecture, such as `{"members": 16}` of "tabm".
+        workers: How many workers train together, each on its part of the rows and of every batch;
+            None for this process alone. They are processes on this machine, or one on each worker
+            of the Dask cluster that the pipeline has as `executor`. Without dropout the weights are
+            those of one process, to float precision; see docs/scale.md.
 
     Example:
         >>> Network([64, 64], activation="gelu", patience=None)
@@ -137,6 +142,7 @@ class Network(Step):
         callbacks: Sequence[Any] = (),
         task: StatedTask | Mapping[str, StatedTask] | None = None,
         settings: Mapping[str, Any] | None = None,
+        workers: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.preset = preset
@@ -163,6 +169,7 @@ class Network(Step):
         self.callbacks = callbacks
         self.task: Any = task
         self.settings = settings
+        self.workers = workers
 
     def target_spec(self, values: pl.Series) -> TargetSpec:
         """Learn what is predicted from the training values, with what the settings say of it.
@@ -189,6 +196,7 @@ class Network(Step):
         seed: int = 0,
         window: Window | None = None,
         resuming: Resuming | None = None,
+        engine: Engine = HERE,
     ) -> FittedNetwork:
         """Build the network and train it; the same seed gives the same weights.
 
@@ -209,10 +217,12 @@ class Network(Step):
             window: How the rows are read where features and targets are maps of files; None for
                 rows in memory.
             resuming: Where the training is saved and gone on from; None to save nothing.
+            engine: What the workers run on, if there are any.
 
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
             DataError: The rows cannot be trained on.
+            WorkersError: Workers were lost again and again.
         """
         self._check()
         check_shared(self, target_spec)
@@ -232,6 +242,7 @@ class Network(Step):
             deadline=self._deadline(resuming),
             start=start,
             resuming=resuming,
+            engine=engine,
         )
         chosen = preset(self.preset)
         if chosen.is_ensemble and start is None:
@@ -269,7 +280,7 @@ class Network(Step):
             SettingError: One of them cannot be used.
         """
         preset(self.preset)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "workers"):
             _check_whole(name, getattr(self, name))
         if self.patience != "auto":
             _check_whole("patience", self.patience)

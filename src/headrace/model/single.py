@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.model.assembly import Assembly, assemble
 from headrace.model.backend import keras
 from headrace.model.calibration import calibrate
@@ -56,6 +57,7 @@ class Fitting:
         deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
         start: Weights to begin with; None for new ones.
         resuming: Where the training is kept, to go on from; None to keep nothing.
+        engine: What the workers run on, if there are any.
     """
 
     feature_spec: FeatureSpec
@@ -66,6 +68,7 @@ class Fitting:
     deadline: float | None = None
     start: Sequence[NDArray[Any]] | None = None
     resuming: Resuming | None = None
+    engine: Engine = HERE
 
 
 def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetwork:
@@ -80,6 +83,10 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         The network as it came out of the training, neither calibrated nor with a threshold.
     """
     keras()  # its import takes seconds, which are none of the network's
+    if network.workers is not None:
+        from headrace.model.parallel.driver import fit_on_workers
+
+        return fit_on_workers(network, member, fitting)
     from headrace.model.schedules import schedule_callbacks
 
     began = time.perf_counter()

@@ -167,7 +167,12 @@ class _Work:
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("model"):
             model, features = _fit_model(
-                chosen, fitted, parts, seed=seed, resuming=_part(resuming, "network")
+                chosen,
+                fitted,
+                parts,
+                seed=seed,
+                resuming=_part(resuming, "network"),
+                engine=self.engine,
             )
         if again:
             parts = parts.whole(chosen.rows, seed)
@@ -176,8 +181,15 @@ class _Work:
             with clock("profile"):
                 reference = profile(parts.train.lazy().select(watched.names), watched)
             with clock("refit"):
-                kept = _part(resuming, "refit")
-                model, features = _fit_again(chosen, fitted, parts, model, seed=seed, resuming=kept)
+                model, features = _fit_again(
+                    chosen,
+                    fitted,
+                    parts,
+                    model,
+                    seed=seed,
+                    resuming=_part(resuming, "refit"),
+                    engine=self.engine,
+                )
         sample = _sample(parts, seed)
         return Fitted(
             schema,
@@ -283,6 +295,7 @@ def _fit_model(
     *,
     seed: int,
     resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -305,6 +318,7 @@ def _fit_model(
         validation_weight=parts.validation_weight,
         seed=seed,
         resuming=resuming,
+        engine=engine,
     )
     return model, features
 
@@ -340,6 +354,7 @@ def _fit_again(
     *,
     seed: int,
     resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -356,6 +371,7 @@ def _fit_again(
         sample_weight=parts.weight,
         seed=seed,
         resuming=resuming,
+        engine=engine,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "

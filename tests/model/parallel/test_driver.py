@@ -1,0 +1,104 @@
+"""Several workers give the weights of one process, also when one of them is killed."""
+
+from __future__ import annotations
+
+import os
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import keras
+import pytest
+
+from headrace.engine import Engine
+from headrace.errors import SettingError, WorkersError
+from headrace.model.parallel import driver, teams
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_weights_of_one(
+    fit: Callable[..., Any], assert_same: Callable[[Any, Any], None]
+) -> None:
+    settings: dict[str, Any] = {"monitor": "roc_auc", "schedule": "plateau", "hidden": [8]}
+    assert_same(fit(**settings), fit(workers=2, **settings))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:a worker was lost")
+def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(
+    fit: Callable[..., Any],
+    assert_same: Callable[[Any, Any], None],
+    kill: Any,
+    worker_process: Callable[[int, int], int | None],
+) -> None:
+    settings: dict[str, Any] = {"epochs": 60, "patience": 60, "optimizer": "sgd"}
+    with kill(lambda: worker_process(1, os.getpid())) as killed:
+        several = fit(workers=2, **settings)
+    assert killed.killed
+    [note] = several.notes
+    assert note.startswith("a worker was lost; the training went on from epoch ")
+    assert "worker 1: killed" in note
+    assert "from epoch 1," not in note
+    assert_same(fit(**settings), several)
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_bind_ends_in_a_clear_error(
+    fit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("", 0))
+        taken.listen()
+        monkeypatch.setattr(teams, "free_port", lambda: taken.getsockname()[1])
+        monkeypatch.setattr(driver, "RESTARTS", 0)
+        with pytest.raises(
+            WorkersError,
+            match="the training with workers=1 came no further than epoch 1, step 1, in 1 tries. "
+            "worker 0: UnknownError: Could not start gRPC server",
+        ):
+            fit(workers=1)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"workers": 502},
+            "workers=502 is more than the 501 training rows: each worker needs rows of its own",
+        ),
+        ({"workers": 51}, r"a batch of 50 rows is too small for workers=51"),
+        ({"workers": 0}, "workers must be a whole number, 1 or more, received 0"),
+        (
+            {"workers": 2, "time": "2min"},
+            "time='2min' goes with a training in one process, and workers=2: state epochs instead",
+        ),
+        (
+            {"workers": 2, "dropout": None, "hidden": [keras.layers.Dense(4)]},
+            r"plain values, which hidden cannot become: give names and numbers \(widths or",
+        ),
+        (
+            {"workers": 2, "dropout": None, "hidden": lambda features, target: None},
+            "which hidden cannot become",
+        ),
+        (
+            {"workers": 2, "callbacks": (keras.callbacks.Callback(),), "loss": lambda y, p: y - p},
+            "which loss and callbacks cannot become",
+        ),
+    ],
+)
+def test_what_cannot_be_shared_out_is_refused(
+    fit: Callable[..., Any], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingError, match=message):
+        fit(**settings)
+
+
+def test_an_executor_that_is_no_dask_client_is_refused(fit: Callable[..., Any]) -> None:
+    with (
+        ProcessPoolExecutor(1) as pool,
+        pytest.raises(SettingError, match="workers needs a Dask client as executor"),
+    ):
+        fit(workers=1, engine=Engine.of(executor=pool))
