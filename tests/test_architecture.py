@@ -29,6 +29,7 @@ HEAVY = {
 STOREYS = (
     {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "storage"},
     {"data"},
+    {"partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},

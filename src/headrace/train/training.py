@@ -93,7 +93,7 @@ def train(
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts)
+            fitted = _fit_steps(chosen, rows, parts, engine)
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
@@ -103,7 +103,7 @@ def train(
     if again:
         parts = parts.whole(chosen.rows, seed)
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts)
+            fitted = _fit_steps(chosen, rows, parts, engine)
         with clock("profile"):
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("refit"):
@@ -188,11 +188,14 @@ class _Clock:
         self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
 
 
-def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedSteps:
+def _fit_steps(
+    chosen: ChosenSteps, rows: TrainingRows, parts: Parts, engine: Engine
+) -> FittedSteps:
     return fit_steps(
         parts.train.drop(LABEL, WEIGHT, strict=False),
         schema_columns(rows.schema),
         chosen.before_model,
+        engine=engine,
     )
 
 
