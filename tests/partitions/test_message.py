@@ -26,7 +26,7 @@ plain = st.recursive(
 )
 
 
-def same(left: Any, right: Any) -> bool:
+def same(left: Any, right: Any) -> bool:  # noqa: PLR0911 - one line a type
     if type(left) is not type(right):
         return False
     if isinstance(left, list | tuple):

@@ -71,7 +71,7 @@ class Lesson:
         """Answer the lesson as plain values and arrays, as messages hold them."""
         return {
             "nodes": [
-                node.to_dict() | {"training": node.training and node.training.to_dict()}
+                node.to_dict() | {"training": node.training and _operation_to_dict(node.training)}
                 for node in self.nodes
             ],
             "questions": [
@@ -111,11 +111,12 @@ def statistic_to_dict(statistic: Statistic | BlockStatistic) -> dict[str, Any]:
         True
     """
     kind = type(statistic)
-    parameters = {
-        field.name: _stored(getattr(statistic, field.name))
-        for field in fields(statistic)  # type: ignore[arg-type]
+    parameters = {field.name: getattr(statistic, field.name) for field in fields(statistic)}  # type: ignore[arg-type]
+    return {
+        "module": kind.__module__,
+        "statistic": kind.__name__,
+        "parameters": _stored(parameters),
     }
-    return {"module": kind.__module__, "statistic": kind.__name__, "parameters": parameters}
 
 
 def statistic_from_dict(data: Mapping[str, Any]) -> Statistic | BlockStatistic:
@@ -127,26 +128,50 @@ def statistic_from_dict(data: Mapping[str, Any]) -> Statistic | BlockStatistic:
     kind = getattr(_import_ours(data["module"]), data["statistic"], None)
     if not (isinstance(kind, type) and issubclass(kind, Statistic | BlockStatistic)):
         raise SettingError(f"headrace has no statistic {data['statistic']!r}")
-    return kind(**{name: _restored(value) for name, value in data["parameters"].items()})
+    return kind(**_restored(data["parameters"]))
 
 
 def _stored(value: Any) -> Any:
     if isinstance(value, Operation):
-        return {"module": type(value).__module__, "compute": value.to_dict()}
-    return statistic_to_dict(value) if isinstance(value, Statistic | BlockStatistic) else value
+        return _operation_to_dict(value)
+    if isinstance(value, Statistic | BlockStatistic):
+        return statistic_to_dict(value)
+    if isinstance(value, dict):
+        return {name: _stored(item) for name, item in value.items()}
+    return tuple(map(_stored, value)) if isinstance(value, tuple) else value
 
 
 def _restored(value: Any) -> Any:
-    if isinstance(value, dict) and "compute" in value:
-        _import_ours(value["module"])
-        return Operation.from_dict(value["compute"])
-    return statistic_from_dict(value) if isinstance(value, dict) else value
+    if isinstance(value, dict) and "operation" in value:
+        return _operation(value)
+    if isinstance(value, dict) and "statistic" in value:
+        return statistic_from_dict(value)
+    if isinstance(value, dict):
+        return {name: _restored(item) for name, item in value.items()}
+    return tuple(map(_restored, value)) if isinstance(value, tuple) else value
+
+
+def _operation_to_dict(operation: Operation) -> dict[str, Any]:
+    kind = type(operation)
+    return {
+        "module": kind.__module__,
+        "operation": kind.__name__,
+        "parameters": _stored(operation.parameters()),
+    }
+
+
+def _operation(data: Mapping[str, Any]) -> Operation:
+    """Rebuild an operation; those for training rows alone are in no registry."""
+    kind = getattr(_import_ours(data["module"]), data["operation"], None)
+    if not (isinstance(kind, type) and issubclass(kind, Operation)):
+        raise SettingError(f"headrace has no operation {data['operation']!r}")
+    return kind(**_restored(data["parameters"]))
 
 
 def _node(data: Mapping[str, Any]) -> Node:
     training = data["training"]
     node = Node.from_dict(data)
-    return node if training is None else replace(node, training=Operation.from_dict(training))
+    return node if training is None else replace(node, training=_operation(training))
 
 
 def _operations(node: Node) -> list[Operation]:

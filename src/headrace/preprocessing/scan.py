@@ -124,10 +124,12 @@ class TrainingRows:
         )
 
     def _partitions(self, lesson: Lesson) -> Iterator[Partition]:
-        read = {*lesson.used, *(name for node in lesson.nodes for name in node.inputs)}
+        wanted = {*lesson.used, *(name for node in lesson.nodes for name in node.inputs)}
+        there = self._source.collect_schema().names()
+        read = [name for name in there if name in wanted or name.startswith(_HIDDEN)]
         rows = self._partition_rows()
         if self._held is not None:
-            return split_frame(self._held.select(c for c in self._held.columns if c in read), rows)
+            return split_frame(self._held.select(read), rows)
         return split_lazy(self._source, rows, read)
 
     def _partition_rows(self) -> int:
