@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.clustering.kmeans import KMeans
@@ -67,6 +68,8 @@ class Evaluate(Stage):
         stability: How many trainings with other seeds to compare; 0 for none.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
+        checkpoint: A folder that keeps what is resampled so far. After a kill the same call goes
+            on from there, to the same intervals.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Evaluate(Stage):
         stability: int = 0,
         resamples: int = 1000,
         confidence: float = 0.95,
+        checkpoint: str | Path | None = None,
     ) -> None:
         """Store the settings."""
         self.metrics = metrics
@@ -88,6 +92,7 @@ class Evaluate(Stage):
         self.stability = stability
         self.resamples = resamples
         self.confidence = confidence
+        self.checkpoint = checkpoint
 
     def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
         """Evaluate on `context.test`."""
@@ -139,6 +144,8 @@ class Evaluate(Stage):
                 confidence=self.confidence,
                 seed=pipeline.seed,
                 notes=(*rows.notes, *notes),
+                engine=pipeline.engine,
+                checkpoint=self._folder(pipeline, spec.name),
             )
             progress.advance(note="metrics")
             result = replace(
@@ -148,6 +155,12 @@ class Evaluate(Stage):
             )
             progress.advance(note="done")
         return result
+
+    def _folder(self, pipeline: Pipeline, target: str) -> Path | None:
+        """Answer the folder of a target's resamples; of several targets each has its own."""
+        if self.checkpoint is None or isinstance(pipeline.target, str):
+            return None if self.checkpoint is None else Path(self.checkpoint)
+        return Path(self.checkpoint) / f"target-{list(pipeline.target or ()).index(target)}"
 
     def _baselines(
         self, fitted: Fitted, rows: LabelledRows, seed: int
