@@ -227,11 +227,10 @@ class Pipeline:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
             Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
         """
-        fitted = self.fitted
+        fitted, output = self.fitted, self._output(data)
         if isinstance(fitted.target, Targets):
-            output = fitted.output(fitted.conform(data))
             return answers(fitted.target.decode_all(output), data)
-        values = fitted.decode(fitted.output(fitted.conform(data)))
+        values = fitted.decode(output)
         return answer(values, data, fitted.target.name if fitted.target else "cluster")
 
     def predict_proba(self, data: object) -> NDArray[np.float64]:
@@ -249,7 +248,12 @@ class Pipeline:
             raise SettingError(
                 f"the target {spec.name!r} is a number and has no class probabilities; use predict"
             )
-        return spec.probabilities(fitted.output(fitted.conform(data)))
+        return spec.probabilities(self._output(data))
+
+    def _output(self, data: object) -> NDArray[Any]:
+        from headrace.deploy.scoring import output_of
+
+        return output_of(self.fitted, data, self.engine)
 
     def predict_distribution(self, data: object) -> pl.DataFrame:
         """Answer the distribution of the target for each row.
