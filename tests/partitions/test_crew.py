@@ -105,7 +105,7 @@ def test_large_messages_reach_a_cluster_as_data(cluster: Client) -> None:
 
 def test_other_errors_come_through_at_once(cluster: Client) -> None:
     with pytest.raises(FileNotFoundError):
-        list(map_tasks(Engine.of(executor=cluster), wait_for, [(0, 0.0)], shared="/no/folder"))
+        list(map_tasks(Engine.of(executor=cluster), wait_for, [timed(0, 0)], shared="/no/folder"))
 
 
 def test_only_tasks_of_headrace_are_looked_up() -> None:
@@ -140,6 +140,10 @@ def test_the_fault_of_a_task_is_no_loss() -> None:
     assert is_lost(ConnectionResetError("x"))
 
 
+def timed(number: int, seconds: float) -> dict[str, Any]:
+    return {"name": str(number), "seconds": seconds, "answer": number}
+
+
 def kill_one(folder: Path, after: int) -> None:
     """Kill a worker in the middle: once so many tasks have begun, the one that began last."""
     while len(begun := sorted(folder.iterdir(), key=lambda p: int(p.name.split("-")[2]))) < after:
@@ -151,10 +155,10 @@ def finish_with_a_kill(executor: Any, folder: Path) -> None:
     folder.mkdir()
     killer = Thread(target=kill_one, args=(folder, 5))
     killer.start()
-    tasks = [(number, 0.2) for number in range(14)]
+    tasks = [timed(number, 0.2) for number in range(14)]
     found = list(map_tasks(Engine.of(executor=executor), wait_for, tasks, shared=str(folder)))
     killer.join()
-    assert [number for number, _ in found] == list(range(14))
+    assert found == list(range(14))
     begun = Counter(path.name.split("-")[0] for path in folder.iterdir())
     assert max(begun.values()) > 1  # a task was really lost
     assert len(begun) == 14
@@ -176,8 +180,8 @@ def test_a_killed_process_of_a_pool_loses_nothing(
 
 def test_a_crew_tells_the_end_of_each_task_as_it_comes(tmp_path: Path) -> None:
     with ThreadPoolExecutor(2) as pool, crew(pool, wait_for, str(tmp_path)) as workers:
-        workers.give("long", (1, 0.5))
-        workers.give("short", (2, 0.1))
+        workers.give("long", timed(1, 0.5))
+        workers.give("short", timed(2, 0.1))
         assert workers.next(timeout=0.001) is None
         assert [one.key for one in (workers.next(), workers.next()) if one] == ["short", "long"]
         assert len(workers) == 0

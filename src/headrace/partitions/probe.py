@@ -28,14 +28,13 @@ def refuse(value: Any, shared: Any) -> Any:
 
 @task()
 def wait_for(value: Any, shared: Any) -> Any:
-    """Write down that the task began, wait, and answer the value and the process.
+    """Write down that the task began, wait, and give its answer.
 
     Args:
-        value: The number of the task, and how many seconds it takes.
+        value: `name` of the task, `seconds` that it takes, and its `answer`.
         shared: A folder; each beginning becomes a file with the process in its name.
     """
-    number, seconds = value
-    begun = Path(shared) / f"{number}-{os.getpid()}-{time.monotonic_ns()}"
-    begun.touch()
-    time.sleep(seconds)
-    return [number, os.getpid()]
+    begun = f"{value['name']}-{os.getpid()}-{time.monotonic_ns()}"
+    (Path(shared) / begun).touch()
+    time.sleep(value["seconds"])
+    return value["answer"]
