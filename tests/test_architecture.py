@@ -30,7 +30,7 @@ STOREYS = (
     {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine"}
     | {"stopping", "storage"},
     {"data"},
-    {"cache"},
+    {"cache", "partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},

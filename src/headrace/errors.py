@@ -18,7 +18,7 @@ __all__ = [
     "Problem",
     "ReleaseError",
     "SettingError",
-    "WorkersError",
+    "WorkerError",
     "nearest",
 ]
 
@@ -93,12 +93,12 @@ class ReleaseError(HeadraceError, RuntimeError):
     """A release that cannot be read, trusted or written."""
 
 
+class WorkerError(HeadraceError, RuntimeError):
+    """Workers were lost, again and again, and the work cannot be done without them."""
+
+
 class ParityError(HeadraceError, RuntimeError):
     """Two paths through the same pipeline gave different answers."""
-
-
-class WorkersError(HeadraceError, RuntimeError):
-    """Workers that train together were lost, and the training could not go on without them."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

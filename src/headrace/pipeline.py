@@ -235,14 +235,15 @@ class Pipeline:
             On a LazyFrame a LazyFrame with these columns, computed by batches when it is collected
             or written (`.sink_parquet(...)`).
         """
-        from headrace.train.scoring import lazy_predictions, outputs
-
         fitted = self.fitted
         if is_lazy(data):
+            from headrace.train.scoring import lazy_predictions
+
             return lazy_predictions(fitted, data)
+        output = self._output(data)
         if isinstance(fitted.target, Targets):
-            return answers(fitted.target.decode_all(outputs(fitted, data)), data)
-        values = fitted.decode(outputs(fitted, data))
+            return answers(fitted.target.decode_all(output), data)
+        values = fitted.decode(output)
         return answer(values, data, fitted.target.name if fitted.target else "cluster")
 
     def predict_proba(self, data: object) -> NDArray[np.float64]:
@@ -260,9 +261,12 @@ class Pipeline:
             raise SettingError(
                 f"the target {spec.name!r} is a number and has no class probabilities; use predict"
             )
-        from headrace.train.scoring import outputs
+        return spec.probabilities(self._output(data))
 
-        return spec.probabilities(outputs(fitted, data))
+    def _output(self, data: object) -> NDArray[Any]:
+        from headrace.deploy.scoring import output_of
+
+        return output_of(self.fitted, data, self.engine)
 
     def predict_distribution(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Answer the distribution of the target for each row.

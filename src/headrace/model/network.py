@@ -222,7 +222,7 @@ class Network(Step):
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
             DataError: The rows cannot be trained on.
-            WorkersError: Workers were lost again and again.
+            WorkerError: Workers were lost again and again.
         """
         self._check()
         check_shared(self, target_spec)

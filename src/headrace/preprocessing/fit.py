@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from headrace.cache.errors import NotComparable, NotKept
+from headrace.engine import HERE, Engine
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
 from headrace.plan.statistic import BlockStatistic, Question, Statistic
@@ -52,24 +53,28 @@ def fit_steps(
     steps: Sequence[Step],
     *,
     cache: Cache | None = None,
+    engine: Engine = HERE,
 ) -> FittedSteps:
     """Fit steps on training rows.
 
     Steps whose columns do not depend on each other are fitted together, in a *wave*; the number
     of scans is the number of waves, whatever the number of columns or steps. A DataFrame is one
-    chunk, with exact statistics; a LazyFrame is read in chunks and never held.
+    chunk, with exact statistics, unless it is large and there is an executor; a LazyFrame is read
+    in partitions and never held.
 
     Args:
         rows: Canonical columns, and those that target statistics need.
         columns: The canonical columns.
         steps: Transformers and free Python steps, in order.
         cache: Where fits are kept, so that steps that have not changed do not read the rows again.
+        engine: Who learns, and with how much memory.
 
     Returns:
         The plan, the transformed rows, and what was learnt.
     """
     kept = None if cache is None else KeptSteps(cache, rows)
-    fitting = _Fitting(TrainingRows(rows), dict(columns), [_Entry(step) for step in steps], kept)
+    entries = [_Entry(step) for step in steps]
+    fitting = _Fitting(TrainingRows(rows, engine), dict(columns), entries, kept)
     while fitting.queue:
         fitting.wave()
     return FittedSteps(

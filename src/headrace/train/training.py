@@ -160,7 +160,7 @@ class _Work:
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts, self.cache)
+            fitted = self._steps(parts)
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
@@ -177,7 +177,7 @@ class _Work:
         if again:
             parts = parts.whole(chosen.rows, seed)
             with clock("steps"):
-                fitted = _fit_steps(chosen, rows, parts, self.cache)
+                fitted = self._steps(parts)
             with clock("profile"):
                 reference = profile(parts.train.lazy().select(watched.names), watched)
             with clock("refit"):
@@ -213,6 +213,15 @@ class _Work:
             ),
             Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
             retrain=self.again,
+        )
+
+    def _steps(self, parts: Parts) -> FittedSteps:
+        return fit_steps(
+            parts.train.drop(LABEL, WEIGHT, strict=False),
+            schema_columns(self.rows.schema),
+            self.chosen.before_model,
+            cache=self.cache,
+            engine=self.engine,
         )
 
     def again(self, seed: int) -> Fitted:
@@ -275,17 +284,6 @@ def continue_training(
     watched = fitted.schema.select([column.name for column in fitted.profile.columns])
     reference = profile(canonical.lazy().select(watched.names), watched)
     return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
-
-
-def _fit_steps(
-    chosen: ChosenSteps, rows: TrainingRows, parts: Parts, cache: Cache | None
-) -> FittedSteps:
-    return fit_steps(
-        parts.train.drop(LABEL, WEIGHT, strict=False),
-        schema_columns(rows.schema),
-        chosen.before_model,
-        cache=cache,
-    )
 
 
 def _fit_model(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from headrace.stage import Context, Stage
 from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
 from headrace.train.training import train
+from headrace.tune.remote import RemoteTrials, stays_here
 from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
+    from headrace.tune.remote import Elsewhere
     from headrace.tune.result import TuneResult
     from headrace.tune.space import Space
     from headrace.tune.study import Report
@@ -114,6 +117,8 @@ class Tune(Stage):
             start=[search.current],
             identity=search.identity(),
             seed=pipeline.seed,
+            engine=pipeline.engine,
+            elsewhere=search.elsewhere(),
         )
         if found.best is None:
             return found
@@ -159,6 +164,17 @@ class _Search:
         digest = hashlib.sha256(fingerprint(self._raw).encode())
         digest.update(repr(self._base).encode())
         return digest.hexdigest()[:16]
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Answer how trials are told to workers; None where they are tried here."""
+        if self._pipeline.engine.executor is None:
+            return None
+        if reason := stays_here(self._base.steps or ()):
+            warnings.warn(
+                f"the trials run in this process, one after the other: {reason}", stacklevel=5
+            )
+            return None
+        return RemoteTrials(self._base, self._learn)
 
     def objective(self, parameters: dict[str, Any], report: Report) -> float:
         """Train with some settings and answer the best validation loss."""

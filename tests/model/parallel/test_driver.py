@@ -11,7 +11,7 @@ import keras
 import pytest
 
 from headrace.engine import Engine
-from headrace.errors import SettingError, WorkersError
+from headrace.errors import SettingError, WorkerError
 from headrace.model.parallel import driver, teams
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def test_a_worker_that_cannot_bind_ends_in_a_clear_error(
         monkeypatch.setattr(teams, "free_port", lambda: taken.getsockname()[1])
         monkeypatch.setattr(driver, "RESTARTS", 0)
         with pytest.raises(
-            WorkersError,
+            WorkerError,
             match="the training with workers=1 came no further than epoch 1, step 1, in 1 tries. "
             "worker 0: UnknownError: Could not start gRPC server",
         ):

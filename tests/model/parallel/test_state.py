@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.errors import SettingError, WorkersError
+from headrace.errors import SettingError, WorkerError
 from headrace.model.parallel import driver
 from headrace.storage.checkpoint import Piece, piece_bytes
 
@@ -33,7 +33,7 @@ def test_an_error_of_the_settings_is_raised_as_such() -> None:
 
 
 def test_any_other_lasting_error_names_the_worker() -> None:
-    with pytest.raises(WorkersError, match="worker 1 could not train: ImportError: no module x"):
+    with pytest.raises(WorkerError, match="worker 1 could not train: ImportError: no module x"):
         driver._raise_lasting([None, failure("ImportError", "no module x", passes=False)])
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.errors import SettingError, WorkersError
+from headrace.errors import SettingError, WorkerError
 from headrace.model.assembly import assemble
 from headrace.model.fitted import FittedNetwork
 from headrace.model.footprint import PeakMemory
@@ -61,7 +61,7 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
 
     Raises:
         SettingError: The settings cannot be sent to workers, or there are too few rows or workers.
-        WorkersError: Workers were lost again and again.
+        WorkerError: Workers were lost again and again.
     """
     check_can_travel(network)
     team, began = team_of(fitting.engine), time.perf_counter()
@@ -163,7 +163,7 @@ class _Rounds:
         while True:
             workers = self._team.size(self._wanted)
             if not workers:
-                raise WorkersError(f"there is no {self._team.what} left to go on with the training")
+                raise WorkerError(f"there is no {self._team.what} left to go on with the training")
             reports = self._round(state, workers)
             answers = [_piece(report, ANSWER) for report in reports]
             if all(answer is not None for answer in answers):
@@ -219,7 +219,7 @@ class _Rounds:
         progress = Progress(**state.document["progress"])
         why = _why(reports)
         if tries > RESTARTS:
-            raise WorkersError(
+            raise WorkerError(
                 f"the training with workers={self._wanted} came no further than epoch "
                 f"{progress.epoch + 1}, step {progress.step + 1}, in {tries} tries. {why}"
             )
@@ -303,7 +303,7 @@ def _raise_lasting(reports: Sequence[Mapping[str, Any] | None]) -> None:
         kind, text = failure.document["kind"], failure.document["text"]
         if kind == SettingError.__name__:
             raise SettingError(text)
-        raise WorkersError(f"worker {number} could not train: {kind}: {text}")
+        raise WorkerError(f"worker {number} could not train: {kind}: {text}")
 
 
 def _why(reports: Sequence[Mapping[str, Any] | None]) -> str:
