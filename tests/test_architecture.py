@@ -28,11 +28,11 @@ HEAVY = {
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
     {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "storage"},
-    {"data"},
+    {"data", "cache"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline", "loading", "run", "estimators"},
+    {"pipeline", "loading", "run", "keeping", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # "" is the package itself: its names are lazy.
