@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from headrace.pipeline import Pipeline
 
-__all__ = ["RunResult", "default_stages", "run"]
+__all__ = ["RunResult", "default_stages", "open_cache", "run"]
 
 _CACHE = ".cache"
 _NO_CACHE = Explanation("", ())
@@ -110,6 +110,21 @@ def run(
         if result is not None:
             context.results[stage.name] = result
     return RunResult(context.results, _NO_CACHE if kept is None else kept.explanation())
+
+
+def open_cache(folder: Path) -> Cache:
+    """Open a cache by its own folder, or by that of the registry that it is in.
+
+    Raises:
+        SettingError: There is none.
+    """
+    found = [path for path in (folder / _CACHE, folder) if (path / "locks").is_dir()]
+    if not found:
+        raise SettingError(
+            f"{folder} holds no cache: give the folder that run published to, or the one that was "
+            "given as cache"
+        )
+    return Cache(found[0])
 
 
 def _cache(to: Path | None, cache: str | Path | bool | None) -> Cache | None:

@@ -51,7 +51,14 @@ def _age(entry: Any) -> float:
 
 
 def _distance(left: Mapping[str, Any], right: Mapping[str, Any]) -> int:
-    return sum(len(_differences(left.get(key, {}), right.get(key, {}))) for key in _SECTIONS)
+    return sum(_leaves(left.get(key, {}), right.get(key, {})) for key in _SECTIONS)
+
+
+def _leaves(left: Any, right: Any) -> int:
+    """Answer how many values differ, at whatever depth."""
+    if not (isinstance(left, dict) and isinstance(right, dict)):
+        return int(left != right)
+    return sum(_leaves(*pair) for pair in _differences(left, right).values())
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:

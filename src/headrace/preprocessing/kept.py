@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["KeptSteps", "Outcome"]
 
 _HIDDEN = "__headrace_"
+_TARGET = "the target"
 _LIBRARIES = ("polars", "numpy", "scipy", "datasketches")
 _CODEC = Codec()
 
@@ -189,11 +190,10 @@ def _rows(found: Contents, wanted: set[str], *, hidden: bool) -> dict[str, Any]:
     """Answer the rows by the hashes of the columns that are looked at."""
     if not found.columns:
         return {"count": found.rows, "columns": {"files": found.digest}}
-    digests = {
-        "the target" if name.startswith(_HIDDEN) else name: digest
-        for name, digest in found.columns.items()
-        if name in wanted or (hidden and name.startswith(_HIDDEN))
-    }
+    digests = {name: found.columns[name] for name in found.columns if name in wanted}
+    if hidden:
+        beside = [found.columns[name] for name in found.columns if name.startswith(_HIDDEN)]
+        digests[_TARGET] = " ".join([*beside, digests.get(_TARGET, "")])
     return {"count": found.rows, "columns": digests}
 
 
