@@ -1,12 +1,13 @@
 """How far headrace scales: constants measured on this machine, then up to 1,000 workers on paper.
 
-    python benchmarks/scale.py [--rows 1000000] [--tasks 2000] [--tiny] [--dispatch MS]
+    python benchmarks/scale.py [--rows 1000000] [--tasks 2000] [--tiny] [--known FILE]
 
 Measured here: seconds a row of statistics, of scoring and of a training step of the default
 network; bytes of the states and of the gradients; merging; a sum over two workers through loopback;
 what Dask's scheduler spends on a task. Stated: the network between machines and how much workers
 straggle (`--bandwidth`, `--latency`, `--spread`). From both `scale_simulation.py` works out the
-speed-up for 1 to 1,000 workers.
+speed-up for 1 to 1,000 workers. `--known` keeps what was measured in a file, so that another
+network can be tried without measuring again.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -341,6 +343,16 @@ def trained(known: Constants, batch: int) -> Training:
     )
 
 
+def constants(file: Path | None, measured: Callable[[], Constants]) -> Constants:
+    """Read the constants from a file; or measure them, and keep them there."""
+    if file is not None and file.exists():
+        return Constants(**json.loads(file.read_text(encoding="utf-8")))
+    found = measured()
+    if file is not None:
+        file.write_text(json.dumps(asdict(found)), encoding="utf-8")
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
@@ -350,6 +362,7 @@ def main() -> None:
     parser.add_argument("--bandwidth", type=float, default=Network.bandwidth, help="bytes a second")
     parser.add_argument("--latency", type=float, default=Network.latency, help="seconds")
     parser.add_argument("--spread", type=float, default=Network.spread)
+    parser.add_argument("--known", type=Path, help="what was measured: read, or written")
     parser.add_argument("--add", type=int, help=argparse.SUPPRESS)
     told = parser.parse_args()
     if told.add:
@@ -357,10 +370,10 @@ def main() -> None:
     if told.tiny:
         told.rows, told.tasks, told.repeats = 100_000, 500, 2
     network = Network(told.bandwidth, told.latency, told.spread)
-    known = measure(told.rows, told.tasks, told.repeats)
+    known = constants(told.known, lambda: measure(told.rows, told.tasks, told.repeats))
     show_constants(known)
     print(
-        f"\nstated: {8e-9 * network.bandwidth:,.0f} Gbit/s, {1e6 * network.latency:,.0f} µs, "
+        f"\nstated: {8e-9 * network.bandwidth:g} Gbit/s, {1e6 * network.latency:,.0f} µs, "
         f"seconds of a task spread by {network.spread:.0%}"
     )
     show_partitions(known, network, merged=True)
