@@ -34,7 +34,7 @@ STOREYS = (
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline", "loading", "keeping", "run", "estimators"},
+    {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # "" is the package itself: its names are lazy.

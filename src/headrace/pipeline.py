@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from headrace.data.source import answer, answers, is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
 from headrace.model.targets import Targets, check_columns
+from headrace.parameters import Parameters
 from headrace.preprocessing.step import checked_steps
 from headrace.stage import checked_stages
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 
-class Pipeline:
+class Pipeline(Parameters):
     """The whole life of a model on real data: train, evaluate, tune, deploy, maintain.
 
     Args:
@@ -441,49 +442,6 @@ class Pipeline:
         return {"target": self.target, "kinds": dict(self.kinds or {}), "seed": self.seed}
 
     # Looking at it
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Answer the settings by name, in scikit-learn's manner.
-
-        Args:
-            deep: Whether the steps' own parameters are listed too, as `step__parameter`.
-        """
-        own = {
-            "steps": self.steps,
-            "target": self.target,
-            "kinds": self.kinds,
-            "network": self.network,
-            "stages": self.stages,
-            "seed": self.seed,
-            "memory": self.memory,
-            "executor": self.executor,
-        }
-        for name, step in self.named_steps().items() if deep else ():
-            own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
-        return own
-
-    def named_steps(self) -> dict[str, Step]:
-        """Answer the steps by the names that `get_params` and `set_params` know them by."""
-        steps = enumerate(self.steps or ())
-        return {f"{type(step).__name__.lower()}_{place}": step for place, step in steps}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Change settings, or those of a step as `step__parameter`.
-
-        Raises:
-            SettingError: If there is no such setting.
-        """
-        named = self.named_steps()
-        for name, value in parameters.items():
-            step, _, key = name.partition("__")
-            if key and step in named:
-                named[step].set_params(**{key: value})
-            elif name in self.get_params(deep=False):
-                setattr(self, name, value)
-            else:
-                known = ", ".join(self.get_params())
-                raise SettingError(f"a pipeline has no setting {name!r}; it has {known}")
-        return self
 
     def copy(self) -> Pipeline:
         """Answer an untrained pipeline with the same settings."""
