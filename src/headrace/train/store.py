@@ -216,6 +216,7 @@ class FeatureStore:
     def _write(self, key: str, contents: Contents) -> None:
         building = self.folder / f"{_WRITING}{key}"
         building.mkdir(exist_ok=True)
+        remove_leftovers(building)
         files = contents.files()
         done = _Journal.read(building, files, self.part_rows)
         with _Blocks(building, files, done.rows) as blocks:
