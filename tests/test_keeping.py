@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +22,8 @@ from headrace.preprocessing.space import Real
 from headrace.result import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import polars as pl
 
@@ -47,7 +55,7 @@ def figures(results: RunResult) -> dict[str, Any]:
 
 
 def timeless(value: Any) -> Any:
-    clocks = {"seconds", "actual", "estimate", "path", "storage", "number"}
+    clocks = {"seconds", "actual", "estimate", "path", "sizes", "storage", "number"}
     if isinstance(value, dict):
         return {key: timeless(one) for key, one in value.items() if key not in clocks}
     return [timeless(one) for one in value] if isinstance(value, list) else value
@@ -217,6 +225,7 @@ class Count(hr.Stage):
 class KeptCount(Count):
     """Count the rows; kept."""
 
+    name = "keptcount"
     cached = True
     kept_as = (Rows,)
 
@@ -224,6 +233,7 @@ class KeptCount(Count):
 class Unstored(Count):
     """Count the rows; says that it is kept, and not what its result is made of."""
 
+    name = "unstored"
     cached = True
 
 
@@ -303,3 +313,115 @@ def test_tuning_is_kept_with_what_it_did_to_the_pipeline(
 
 def _better(comparison: Any) -> Any:
     return replace(comparison, verdict="better")
+
+
+# ---------------------------------------------------------------- killed, and two at once
+
+RUNNER = """
+import json, os, sys
+import headrace as hr
+import keras, onnxruntime, optuna, polars, sklearn.ensemble, tensorflow, tf2onnx
+import headrace.deploy.stage, headrace.maintain.stage, headrace.train.training, headrace.tune.stage
+from headrace.preprocessing.space import Real
+
+def live(data, to):
+    steps = [hr.clean.Impute(), hr.normalize.Standardize(), hr.Network([8], epochs=2)]
+    tune = hr.Tune(trials=1, space={"network_2__learning_rate": Real(1e-3, 1e-1, log=True)})
+    quick = hr.Evaluate(compare=(), importance=False, resamples=50)
+    stages = [hr.Train(), quick, tune, hr.Deploy(), hr.Maintain()]
+    pipe = hr.Pipeline(steps, target="rich", stages=stages)
+    results = pipe.run(data, to=to)
+    told = {name: result.to_dict() for name, result in results.results.items()}
+    with open(os.path.join(to, "told.json"), "w") as file:
+        json.dump({"told": told, "version": pipe.version, "kept": results.cache.kept}, file)
+
+print("ready", flush=True)
+for line in sys.stdin:
+    child = os.fork()
+    if child == 0:
+        live(*line.split())
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitpid(child, 0)[1], flush=True)
+"""
+
+
+class Runner:
+    """A process that has loaded everything, and runs a pipeline in a child of its own."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", textwrap.dedent(RUNNER)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert self._told() == "ready"
+
+    def _told(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def start(self, to: Path) -> int:
+        assert self.process.stdin is not None
+        to.mkdir(exist_ok=True)
+        self.process.stdin.write(f"{self.data} {to}\n")
+        self.process.stdin.flush()
+        return int(self._told())
+
+    def ended(self) -> int:
+        return int(self._told())
+
+    def run(self, to: Path) -> dict[str, Any]:
+        self.start(to)
+        assert self.ended() == 0
+        found = json.loads((to / "told.json").read_text())
+        return {"told": timeless(found["told"]), "version": found["version"]}
+
+    def close(self) -> None:
+        self.process.communicate()
+
+
+@pytest.fixture
+def runner(rows: pl.DataFrame, tmp_path: Path) -> Iterator[Runner]:
+    rows.write_parquet(tmp_path / "rows.parquet")
+    one = Runner(tmp_path / "rows.parquet")
+    yield one
+    one.close()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
+def test_a_run_that_is_killed_again_and_again_ends_in_the_same(
+    runner: Runner, tmp_path: Path
+) -> None:
+    began = time.monotonic()
+    whole = runner.run(tmp_path / "whole")
+    seconds = time.monotonic() - began
+    moments, killed = random.Random(7), 0
+    while killed < 10:
+        child = runner.start(tmp_path / "killed")
+        time.sleep(moments.uniform(0.02, 0.35) * seconds)
+        os.kill(child, signal.SIGKILL)
+        killed += runner.ended() == signal.SIGKILL
+    assert runner.run(tmp_path / "killed") == whole
+    registry = Registry(tmp_path / "killed")
+    assert registry.versions() == Registry(tmp_path / "whole").versions()
+    assert registry.alias("champion") == whole["version"]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="fork")
+def test_two_processes_at_once_come_to_the_same(runner: Runner, tmp_path: Path) -> None:
+    other = Runner(runner.data)
+    both = (runner, other)
+    for one in both:
+        one.start(tmp_path / "registry")
+    assert [one.ended() for one in both] == [0, 0]
+    other.close()
+    told = json.loads((tmp_path / "registry" / "told.json").read_text())
+    # The later one took what the earlier one had done.
+    assert {"train", "evaluate", "tune", "deploy", "maintain"} <= set(told["kept"])
+    assert Registry(tmp_path / "registry").versions() == (told["version"],)

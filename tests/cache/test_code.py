@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -92,6 +93,27 @@ def test_two_functions_of_one_name_both_count() -> None:
         return lambda x: [one(x) for one in functions]
 
     assert code_of(pair(1), plain) != code_of(pair(2), plain)
+
+
+@dataclass(frozen=True)
+class Level:
+    """A dataclass, whose methods are generated."""
+
+    value: float = 0.5
+
+
+@dataclass(frozen=True)
+class OtherLevel:
+    """Another default."""
+
+    value: float = 0.25
+
+
+def test_a_dataclass_is_its_fields() -> None:
+    [[name, level]] = code_of(Level, plain).items()
+    assert name.endswith("test_code.Level")
+    assert level == code_of(Level, plain)[name]
+    assert level not in code_of(OtherLevel, plain).values()
 
 
 def test_code_that_refers_to_itself_ends() -> None:

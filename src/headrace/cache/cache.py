@@ -3,7 +3,7 @@
     cache/
         steps/3f9a…/about.json     what decided it, when it was made, how long that took
         steps/3f9a…/value.npz      the result: a plain document and arrays
-        train/81c0…/unfinished/    what long work keeps of itself, so that it can go on
+        train/81c0…/state/         what long work keeps of itself, so that it can go on
         locks/81c0….lock           who is at it; empty files
 
 A result is kept for good: other data, code, parameters or versions have another hash, so nothing is
@@ -45,7 +45,7 @@ __all__ = ["Cache", "Entry", "Part"]
 
 _ABOUT = "about.json"
 _VALUE = "value"
-_WORK = "unfinished"
+_STATE = "state"
 _LOCKS = "locks"
 _DIGITS = 32
 _COMPARED = 200
@@ -236,7 +236,7 @@ class Part:
     @property
     def folder(self) -> Path | None:
         """The folder for what long work keeps of itself; None where nothing can be kept."""
-        return None if self.key is None else self._home / _WORK
+        return None if self.key is None else self._home / _STATE
 
     @property
     def _home(self) -> Path:

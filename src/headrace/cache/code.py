@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import sys
 import types
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -25,6 +26,7 @@ __all__ = ["code_of", "is_own", "versions"]
 _DIGITS = 16
 _NO_CODE = {"__module__", "__qualname__", "__doc__", "__dict__", "__weakref__", "__firstlineno__"}
 _NO_CODE |= {"__static_attributes__", "__annotations__", "__annotate_func__", "__abstractmethods__"}
+_NO_CODE |= {"__dataclass_fields__", "__dataclass_params__", "__match_args__", "__slots__"}
 _NO_CODE |= {"_abc_impl", "__parameters__", "__orig_bases__", "__annotations_cache__"}
 
 
@@ -123,11 +125,15 @@ class _Reader:
         return name
 
     def _of_class(self, kind: type) -> Iterator[Any]:
+        if is_dataclass(kind):
+            for field in fields(kind):
+                default = None if field.default is MISSING else field.default
+                yield field.name, self._value(default, f"{kind.__qualname__}.{field.name}")
         for base in kind.__bases__:
             if base is not object:
                 yield self.read(base)
         for name, value in sorted(vars(kind).items()):
-            if name in _NO_CODE:
+            if name in _NO_CODE or _is_generated(value):
                 continue
             if isinstance(_unwrapped(value), types.FunctionType):
                 yield name, list(self._of(_unwrapped(value)))  # a method belongs to its class
@@ -176,6 +182,12 @@ class _Reader:
             return self._plain(value)
         except NotComparable as reason:
             raise NotComparable(f"{where} cannot be compared: {reason}") from reason
+
+
+def _is_generated(value: Any) -> bool:
+    """Answer whether a method was written by `dataclass`, after the fields."""
+    code = getattr(getattr(value, "__wrapped__", value), "__code__", None)
+    return code is not None and code.co_filename == "<string>"
 
 
 def _unwrapped(value: Any) -> Any:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from headrace.storage.documents import canonical_json
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -57,14 +59,21 @@ def _distance(left: Mapping[str, Any], right: Mapping[str, Any]) -> int:
 def _leaves(left: Any, right: Any) -> int:
     """Answer how many values differ, at whatever depth."""
     if not (isinstance(left, dict) and isinstance(right, dict)):
-        return int(left != right)
+        return int(not _equal(left, right))
     return sum(_leaves(*pair) for pair in _differences(left, right).values())
 
 
 def _differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     names = list(dict.fromkeys([*old, *new]))
     pairs = {name: (old.get(name, _GONE), new.get(name, _GONE)) for name in names}
-    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+    return {name: pair for name, pair in pairs.items() if not _equal(*pair)}
+
+
+def _equal(left: Any, right: Any) -> bool:
+    """Answer whether two values are written alike; 1, 1.0 and True are not."""
+    if left is _GONE or right is _GONE:
+        return False
+    return canonical_json(left) == canonical_json(right)
 
 
 def _of_data(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
