@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
+import time
 from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import keras
+import psutil
 import pytest
 
 from headrace.engine import Engine
@@ -16,6 +20,7 @@ from headrace.model.parallel import driver, teams
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.mark.slow
@@ -43,6 +48,36 @@ def test_a_killed_worker_is_replaced_and_the_weights_are_the_same(
     assert "worker 1: killed" in note
     assert "from epoch 1," not in note
     assert_same(fit(**settings), several)
+
+
+@pytest.mark.slow
+def test_workers_end_with_the_process_that_asked_for_them(tmp_path: Path) -> None:
+    script = (
+        "import headrace as hr, polars as pl; rows = pl.DataFrame({'a': range(500), "
+        "'b': [n % 7 for n in range(500)]}); hr.Pipeline([hr.Network([4], epochs=100_000, "
+        "patience=None, workers=1)], target='b').train(rows)"
+    )
+    asks = subprocess.Popen(
+        [sys.executable, "-c", script], env=os.environ | {"TMPDIR": str(tmp_path)}
+    )
+    try:
+        workers = wait_for(lambda: psutil.Process(asks.pid).children())
+        wait_for(lambda: any(tmp_path.glob("headrace-worker-*/state.npz")))
+    finally:
+        asks.kill()
+        asks.wait()
+    gone, alive = psutil.wait_procs(workers, timeout=20)
+    assert len(gone) == 1
+    assert not alive
+
+
+def wait_for(found: Callable[[], Any]) -> Any:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if answer := found():
+            return answer
+        time.sleep(0.05)
+    raise TimeoutError
 
 
 @pytest.mark.slow
@@ -87,6 +122,7 @@ def test_a_worker_that_cannot_bind_ends_in_a_clear_error(
             {"workers": 2, "callbacks": (keras.callbacks.Callback(),), "loss": lambda y, p: y - p},
             "which loss and callbacks cannot become",
         ),
+        ({"workers": 2, "loss": "dice"}, "the loss 'dice' is one of a whole batch, which several"),
     ],
 )
 def test_what_cannot_be_shared_out_is_refused(

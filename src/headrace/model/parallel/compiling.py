@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError
+from headrace.model.backend import keras
 from headrace.model.choices import choose_metrics
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from headrace.model.choices import Loss
     from headrace.model.rows import Rows
 
-__all__ = ["build_training", "compile_for_workers"]
+__all__ = ["build_training", "check_by_row", "compile_for_workers"]
 
 
 def compile_for_workers(assembly: Assembly, steps: int) -> Loss:
@@ -46,3 +47,25 @@ def build_training(model: Any, rows: Rows) -> None:
     model.test_step(rows.keras(slice(0, 1)))
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
+
+
+def check_by_row(loss: Loss, model: Any, rows: Rows) -> None:
+    """Check that a loss is the mean of those of the rows, which can be shared out.
+
+    Args:
+        loss: Of the model.
+        model: Built.
+        rows: To try it with.
+
+    Raises:
+        SettingError: It is one of a whole batch.
+    """
+    inputs, target, *_ = rows.keras(slice(0, 2))
+    function = getattr(loss.function, "call", loss.function)
+    answer = function(keras().ops.convert_to_tensor(target), model(inputs))
+    if list(answer.shape)[:1] != [len(target)]:
+        name = getattr(loss.function, "name", None) or loss.function.__name__
+        raise SettingError(
+            f"the loss {name!r} is one of a whole batch, which several workers cannot share out by "
+            "rows: choose a loss that is the mean over rows, or leave workers out"
+        )

@@ -17,7 +17,7 @@ from headrace.model.footprint import PeakMemory
 from headrace.model.health import examine
 from headrace.model.loop import Training, automatic_batch_size, seeded
 from headrace.model.monitor import LOSS
-from headrace.model.parallel.compiling import build_training, compile_for_workers
+from headrace.model.parallel.compiling import build_training, check_by_row, compile_for_workers
 from headrace.model.parallel.job import Job, Shard, check_can_travel, check_known
 from headrace.model.parallel.shards import Division
 from headrace.model.parallel.state import Progress, state_of
@@ -75,6 +75,7 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
         epochs = assembly.recipe.epochs_for(steps, validated=fitting.held is not None)
         loss = compile_for_workers(assembly, steps * epochs)
         rows, held = _in_memory(*keras_rows(assembly, fitting, loss))
+        check_by_row(loss, assembly.model, rows)
         build_training(assembly.model, rows)
         start = state_of(assembly.model, Progress())
         job = Job(
