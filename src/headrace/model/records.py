@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.model.estimate import Estimate
 from headrace.model.health import LayerHealth
-from headrace.model.loop import Training
+from headrace.model.loop import TrainedMember, Training
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from headrace.model.loop import Resuming
 
-__all__ = ["finished", "keep_finished", "training_from", "training_to"]
+__all__ = ["finished", "is_finished", "keep_finished", "training_from", "training_to"]
 
 _DONE = "done"
 
@@ -36,6 +36,11 @@ def finished(resuming: Resuming | None, model: Any) -> Training | None:
     return training_from(piece.document)
 
 
+def is_finished(resuming: Resuming) -> bool:
+    """Answer whether a training is finished and kept."""
+    return _DONE in resuming.kept.names()
+
+
 def keep_finished(resuming: Resuming | None, model: Any, training: Training) -> None:
     """Keep a finished training; its states are not needed any more.
 
@@ -52,7 +57,7 @@ def keep_finished(resuming: Resuming | None, model: Any, training: Training) -> 
 
 
 def training_to(training: Training) -> dict[str, Any]:
-    """Answer how the training of one network went as plain values.
+    """Answer how the training of one network went as plain values; its threshold is none yet.
 
     Example:
         >>> training = Training({"loss": [0.5]}, 1, {"epochs": 2.0})
@@ -71,6 +76,6 @@ def training_from(values: Mapping[str, Any]) -> Training:
             "notes": tuple(values["notes"]),
             "estimate": None if estimate is None else Estimate(**estimate),
             "layers": tuple(LayerHealth(**layer) for layer in values["layers"]),
-            "members": (),
+            "members": tuple(TrainedMember(**member) for member in values["members"]),
         }
     )
