@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import time
 from collections import Counter
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+import headrace
 from headrace.engine import Engine
 from headrace.errors import DataError, SettingError, WorkerError
 from headrace.partitions.crew import crew, map_tasks
@@ -24,7 +27,6 @@ from headrace.partitions.workers import is_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from distributed import Client
 
@@ -66,6 +68,13 @@ def test_every_executor_answers_in_order(cluster: Client, processes: ProcessPool
     assert answers(cluster) == expected
     assert answers(processes) == expected
     assert answers(Strict()) == expected
+
+
+def test_nothing_is_given_to_an_executor_but_by_the_workers() -> None:
+    source = Path(headrace.__file__).parent
+    giving = re.compile(r"(?<!self\._workers)\.submit\(")
+    found = [path for path in source.rglob("*.py") if giving.search(path.read_text("utf-8"))]
+    assert [path.relative_to(source).as_posix() for path in found] == ["partitions/workers.py"]
 
 
 def test_nothing_to_do_is_no_answer() -> None:
