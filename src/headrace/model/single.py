@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features, FeatureSpec
 
-__all__ = ["Fitting", "decided", "fit_single", "keras_rows"]
+__all__ = ["Fitting", "decided", "fit_single", "fitted_to", "keras_rows"]
 
 _SHOWN_ROWS = 500_000
 """Rows on disk that edges of bins are learnt from, at most."""
@@ -94,7 +94,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
         done = finished(fitting.resuming, assembly.model)
         if done is not None:
-            return _fitted(assembly, fitting, done)
+            return fitted_to(assembly, fitting, done)
         assembly.start(_shown(fitting), fitting.start)
         size = network.batch_size or member.batch * automatic_batch_size(len(fitting.rows))
         size = min(size, len(fitting.rows))
@@ -131,10 +131,11 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         notes=(*training.notes, *_mixing_note(rows, size)),
     )
     keep_finished(fitting.resuming, assembly.model, training)
-    return _fitted(assembly, fitting, training)
+    return fitted_to(assembly, fitting, training)
 
 
-def _fitted(assembly: Assembly, fitting: Fitting, training: Training) -> FittedNetwork:
+def fitted_to(assembly: Assembly, fitting: Fitting, training: Training) -> FittedNetwork:
+    """Answer the trained network of an assembly."""
     return FittedNetwork(
         assembly.model,
         architecture=assembly.name,
