@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from headrace.errors import SettingError
+from headrace.plan.batches import by_batch
 from headrace.plan.statistic import Question, gathers, observe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from headrace.plan.plan import Node
+    from headrace.plan.plan import Node, PythonNode
 
 __all__ = ["TrainingRows"]
 
@@ -46,6 +47,19 @@ class TrainingRows:
         """Put an operation on the rows."""
         self._lazy = node.polars(self._lazy, training=True)
         self._pending.update(node.outputs)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the rows are a lazy table, which is never held."""
+        return self._held is None
+
+    def head(self, rows: int) -> pl.DataFrame:
+        """Answer the first rows behind all operations so far."""
+        return self._lazy.head(rows).collect()
+
+    def put(self, node: PythonNode, columns: Sequence[str]) -> None:
+        """Put a free Python step on lazy rows, which it sees batch by batch."""
+        self._lazy = by_batch(node, self._lazy, columns)
 
     def collect(self) -> pl.DataFrame:
         """Answer the rows behind all operations so far, in memory."""
@@ -88,7 +102,8 @@ class TrainingRows:
         statistics = [statistic for statistic, _ in questions]
 
         def states(chunk: pl.DataFrame) -> list[Any]:
-            values = observe(chunk, questions)
+            # In one piece: where files end inside of a chunk must not change how sums are rounded.
+            values = observe(chunk.rechunk(), questions)
             return [s.start(value) for s, value in zip(statistics, values, strict=True)]
 
         def merge(left: list[Any], right: list[Any]) -> list[Any]:
