@@ -30,10 +30,11 @@ STOREYS = (
     {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine"}
     | {"stopping", "storage"},
     {"data"},
+    {"cache", "partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline", "loading", "run", "estimators"},
+    {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # "" is the package itself: its names are lazy.

@@ -21,6 +21,7 @@ import headrace as hr
 from headrace.errors import CheckpointError
 from headrace.model import saving
 from headrace.storage import files
+from headrace.storage.checkpoint import Checkpoint
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
 KILLS = """
@@ -31,7 +32,7 @@ from headrace.model.backend import keras
 keras()
 from headrace.model import averages, ensemble, health, records, saving, schedules, watch, optimizer
 from headrace.model.layers import *
-from headrace.model.loop import Keeping
+from headrace.model.loop import Resuming
 from headrace.model.labelled import Window
 from headrace.model.network import Network
 from headrace.model.target import TargetSpec
@@ -58,7 +59,7 @@ def work(case, folder, result):
         *rows(4000, 0), feature_spec=FeatureSpec(("a", "b", "c"), ("d",), (5,)),
         target_spec=TargetSpec("y", "binary", classes=(0, 1)), validation=rows(500, 1), seed=3,
         window=Window(1000, 50) if case == "disk" else None,
-        keeping=None if folder is None else Keeping(Checkpoint(folder)),
+        resuming=None if folder is None else Resuming(Checkpoint(folder)),
     )
     digest = hashlib.sha256()
     for array in fitted.weights():
@@ -175,6 +176,25 @@ def test_a_training_that_died_goes_on_where_it_was(tmp_path: Path, network: Any)
     assert result.best_epoch == expected.best_epoch
 
 
+def test_callbacks_of_keras_go_on_too(tmp_path: Path) -> None:
+    def stopping() -> list[Any]:
+        early = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+        return [early, keras.callbacks.ReduceLROnPlateau("val_loss", patience=1)]
+
+    settings = {"epochs": 14, "patience": None, "learning_rate": 0.1}
+    rows = (table(), 0.2)
+    whole = pipeline(**settings, callbacks=stopping())
+    expected = whole.train(*rows)
+    assert 4 < expected.epochs < 14
+    with pytest.raises(KeyboardInterrupt):
+        pipeline(**settings, callbacks=[*stopping(), Dies(expected.epochs - 1)]).train(
+            *rows, checkpoint=tmp_path
+        )
+    pipe = pipeline(**settings, callbacks=stopping())
+    assert pipe.train(*rows, checkpoint=tmp_path).history == expected.history
+    assert digest(pipe) == digest(whole)
+
+
 def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
     pipe = pipeline(calibrate="temperature", threshold="f1")
     first = pipe.train(table(), checkpoint=tmp_path)
@@ -188,7 +208,7 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_an_ensemble_goes_on_behind_its_finished_networks(tmp_path: Path) -> None:
-    settings = {"preset": "best", "hidden": "mlp", "epochs": 3}
+    settings = {"preset": "best", "hidden": "linear", "epochs": 2}
     whole = pipeline(**settings)
     whole.train(table())
     trained: list[int] = []
@@ -299,12 +319,6 @@ def test_sigterm_saves_and_says_how_to_go_on(tmp_path: Path) -> None:
     assert time.monotonic() - began < 30
     assert f"stopped by SIGTERM; what is done so far is in {tmp_path / 'kept'}" in errors
     assert "the same call goes on from there" in errors
-    found = saving.latest(hr_checkpoint(tmp_path / "kept" / "network"))
+    found = saving.latest(Checkpoint(tmp_path / "kept" / "network"))
     assert found is not None
     assert found.epoch >= 3
-
-
-def hr_checkpoint(folder: Path) -> Any:
-    from headrace.storage.checkpoint import Checkpoint
-
-    return Checkpoint(folder)

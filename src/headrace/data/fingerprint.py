@@ -12,6 +12,7 @@ import json
 import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +22,9 @@ from headrace.data.scan import collect, in_memory
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["fingerprint"]
+__all__ = ["Contents", "contents", "fingerprint"]
 
 _FORM = b"headrace-rows-1"
 _DIGITS = 32
@@ -69,19 +70,39 @@ def fingerprint(frame: pl.LazyFrame | pl.DataFrame, *, whole: bool = False) -> s
         >>> fingerprint(rows) == fingerprint(pieces), fingerprint(rows) == fingerprint(rows[::-1])
         (True, False)
     """
+    return contents(frame, whole=whole).digest
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a table holds, in hashes.
+
+    Attributes:
+        digest: The fingerprint of the whole table.
+        columns: That of each column; empty for a table that is known by its files.
+        rows: How many rows it has; None for a table that is known by its files.
+    """
+
+    digest: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    rows: int | None = None
+
+
+def contents(frame: pl.LazyFrame | pl.DataFrame, *, whole: bool = False) -> Contents:
+    """Answer the fingerprint of a table with those of its columns (see `fingerprint`)."""
     lazy = frame.lazy()
     if not in_memory(lazy):
         plan = _plan(lazy)
         files = None if plan is None else _files(plan)
         if files is not None:
-            return _of_files(plan, files, whole=whole)
+            return Contents(_of_files(plan, files, whole=whole))
     return _of_values(lazy)
 
 
 # ---------------------------------------------------------------- values
 
 
-def _of_values(frame: pl.LazyFrame) -> str:
+def _of_values(frame: pl.LazyFrame) -> Contents:
     schema = frame.collect_schema()
     _refuse_objects(schema)
     columns = {name: hashlib.sha256() for name in schema}
@@ -97,11 +118,13 @@ def _of_values(frame: pl.LazyFrame) -> str:
         for block in _blocks(_batches(frame)):
             rows += block.height
             list(pool.map(update, block.get_columns()))
+    digests = {
+        name: hashlib.sha256(_framed(str(schema[name]), one.hexdigest())).hexdigest()[:_DIGITS]
+        for name, one in columns.items()
+    }
     digest = hashlib.sha256(_FORM)
-    for name, dtype in schema.items():
-        digest.update(_framed(name, str(dtype), columns[name].hexdigest()))
-    digest.update(_framed(str(rows)))
-    return digest.hexdigest()[:_DIGITS]
+    digest.update(_framed(*(text for pair in digests.items() for text in pair), str(rows)))
+    return Contents(digest.hexdigest()[:_DIGITS], digests, rows)
 
 
 def _refuse_objects(schema: pl.Schema) -> None:

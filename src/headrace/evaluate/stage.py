@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import polars as pl
@@ -74,7 +75,12 @@ class Evaluate(Stage):
         confidence: Of the intervals.
         most_rows: Of a table that is not in memory, a random sample of so many labelled rows is
             measured when there are more; the intervals are those of the sample.
+        checkpoint: A folder that keeps what is resampled so far. After a kill the same call goes
+            on from there, to the same intervals.
     """
+
+    cached = True
+    reads = frozenset({"settings", "fitted", "train", "test"})
 
     def __init__(
         self,
@@ -87,6 +93,7 @@ class Evaluate(Stage):
         resamples: int = 1000,
         confidence: float = 0.95,
         most_rows: int = 1_000_000,
+        checkpoint: str | Path | None = None,
     ) -> None:
         """Store the settings."""
         self.metrics = metrics
@@ -97,10 +104,18 @@ class Evaluate(Stage):
         self.resamples = resamples
         self.confidence = confidence
         self.most_rows = most_rows
+        self.checkpoint = checkpoint
 
     def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
         """Evaluate on `context.test`."""
         return self.measure(pipeline, context.test)
+
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> AnyEvaluation:
+        """Let the pipeline remember the scores."""
+        del context
+        if pipeline.fitted.target is not None:
+            pipeline.remember(result)
+        return result  # type: ignore[no-any-return]
 
     def measure(self, pipeline: Pipeline, data: object) -> AnyEvaluation:
         """Evaluate on any rows; the scores are remembered for the release.
@@ -148,6 +163,8 @@ class Evaluate(Stage):
                 confidence=self.confidence,
                 seed=pipeline.seed,
                 notes=(*rows.notes, *notes),
+                engine=pipeline.engine,
+                checkpoint=self._folder(pipeline, spec.name),
             )
             progress.advance(note="metrics")
             result = replace(
@@ -162,6 +179,12 @@ class Evaluate(Stage):
         if in_memory(rows):
             return labelled_rows(fitted, rows)
         return labelled_sample(fitted, rows, self.most_rows, seed)
+
+    def _folder(self, pipeline: Pipeline, target: str) -> Path | None:
+        """Answer the folder of a target's resamples; of several targets each has its own."""
+        if self.checkpoint is None or isinstance(pipeline.target, str):
+            return None if self.checkpoint is None else Path(self.checkpoint)
+        return Path(self.checkpoint) / f"target-{list(pipeline.target or ()).index(target)}"
 
     def _baselines(
         self, fitted: Fitted, rows: LabelledRows, seed: int

@@ -19,6 +19,7 @@ from headrace.evaluate.comparison import compare
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.scores import to_scores
 from headrace.maintain.loop import tick
+from headrace.maintain.result import MaintainResult
 from headrace.maintain.score import Score
 from headrace.metrics.measure import of_values, primary
 from headrace.model.network import Network
@@ -29,14 +30,16 @@ from headrace.train.lazy_rows import label_expression
 from headrace.train.training import continue_training
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from headrace.data.profile import Profile
     from headrace.data.schema import Schema
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.result import Evaluation
     from headrace.maintain.policy import Policy
-    from headrace.maintain.result import MaintainResult
     from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
+    from headrace.result import Result
     from headrace.train.fitted import Fitted
 
 __all__ = ["Maintain"]
@@ -55,6 +58,9 @@ class Maintain(Stage):
         policy: When to alarm, retrain, promote and roll back.
     """
 
+    cached = True
+    reads = frozenset({"settings", "fitted", "scores", "test"})
+
     def __init__(self, *, policy: Policy | None = None) -> None:
         """Store the settings."""
         self.policy = policy
@@ -62,6 +68,25 @@ class Maintain(Stage):
     def run(self, pipeline: Pipeline, context: Context) -> MaintainResult | None:
         """Look at `context.test` as if it had just arrived."""
         return pipeline.maintain(context.test, policy=self.policy)
+
+    def beside(self, pipeline: Pipeline, context: Context) -> Mapping[str, Any]:
+        """Answer the releases that the new rows are judged with."""
+        del context
+        if pipeline.home is None:
+            return {}
+        registry = Registry(pipeline.home)
+        before = registry.previous()
+        return {
+            "the champion": registry.alias("champion"),
+            "the release before": None if before is None else before.version,
+        }
+
+    def keeps(self, result: Result | None) -> bool:
+        """Answer no where something was trained or put in place: it is to be done again."""
+        return isinstance(result, MaintainResult) and (result.action, result.retrained) == (
+            "keep",
+            False,
+        )
 
     def tick(
         self, pipeline: Pipeline, data: object, labels: object, path: str | Path | None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 import warnings
 from contextlib import contextmanager, nullcontext
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from headrace.stopping import Stopping
     from headrace.storage.checkpoint import Checkpoint
 
-__all__ = ["Keeping", "Training", "Watched", "automatic_batch_size", "seeded", "train"]
+__all__ = ["Resuming", "Training", "Watched", "automatic_batch_size", "seeded", "train"]
 
 # Rows up to which a batch has this size, as TabM's authors choose it; 1024 above.
 _BATCHES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))
@@ -105,7 +106,7 @@ def train(
     callbacks: Sequence[Any] = (),
     seed: int = 0,
     columns: Sequence[str] = (),
-    keeping: Keeping | None = None,
+    resuming: Resuming | None = None,
 ) -> Training:
     """Train a compiled Keras model in place.
 
@@ -127,7 +128,7 @@ def train(
         callbacks: Keras callbacks.
         seed: Of the order of the rows.
         columns: Names of the number columns, for messages.
-        keeping: Where the state of the training is saved and gone on from; None to save nothing.
+        resuming: Where the state of the training is saved and gone on from; None to save nothing.
 
     Raises:
         SettingError: The loss became NaN or infinite in the first epoch; the error names the step
@@ -140,7 +141,7 @@ def train(
 
     clock = _Clock()
     batch_size = min(batch_size, len(rows))
-    begun = latest(keeping.kept) if keeping else None
+    begun = latest(resuming.kept) if resuming else None
     with clock("compile"):
         ways = _choose_fit(model, rows, validation, batch_size, seed)
         pace = Pace(0.0, 0.0) if ways.steps is None else Pace.of(ways.steps, ways.test)
@@ -173,7 +174,7 @@ def train(
             *(broken, averages, metric, *callbacks, best, limit),
             *(ShowProgress(shown, monitor.figure), averages and averages.back),
         )
-        history = _fit(ways, epochs, [one for one in chosen if one is not None], keeping)
+        history = _fit(ways, epochs, [one for one in chosen if one is not None], resuming)
     # The functions hold all training rows.
     model.train_function = model.test_function = None
     ways.feed.close()
@@ -194,16 +195,16 @@ def train(
 
 
 def _fit(
-    ways: _Ways, epochs: int, callbacks: list[Any], keeping: Keeping | None
+    ways: _Ways, epochs: int, callbacks: list[Any], resuming: Resuming | None
 ) -> dict[str, list[float]]:
     """Train from the start or from where the checkpoint ends; answer the whole history."""
     from headrace.model.saving import Progress, Saving
 
-    if keeping is None:
+    if resuming is None:
         start = Progress(0, 0, epochs, 0.0, over=False)
         return dict(ways.fit(epochs, callbacks, start).history)
-    saving = Saving(keeping.kept, ways.steps, epochs, callbacks, keeping.stopping)
-    with keeping.patient():
+    saving = Saving(resuming.kept, ways.steps, epochs, callbacks, resuming.stopping)
+    with resuming.patient():
         try:
             ways.fit(epochs, [*callbacks, saving], saving.start)
         finally:
@@ -227,9 +228,14 @@ def seeded(seed: int) -> Iterator[None]:
     """Make Keras's chance repeatable inside; Python's and NumPy's own chance stays outside."""
     python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - Keras draws from it
     keras().utils.set_random_seed(seed)
+    # Keras draws the seeds of first weights from the module `random`, as other threads of a process
+    # may at any moment, such as those of a Dask worker: it gets the same numbers for itself.
+    drawing: Any = sys.modules[keras().random.SeedGenerator.__module__]
+    shared, drawing.python_random = drawing.python_random, random.Random(seed)  # noqa: S311
     try:
         yield
     finally:
+        drawing.python_random = shared
         random.setstate(python)
         np.random.set_state(numpy)  # noqa: NPY002
 
@@ -261,7 +267,7 @@ class _Clock:
 
 
 @dataclass(frozen=True)
-class Keeping:
+class Resuming:
     """Where the state of a training is kept.
 
     Attributes:
@@ -272,9 +278,9 @@ class Keeping:
     kept: Checkpoint
     stopping: Stopping | None = None
 
-    def part(self, name: str) -> Keeping:
+    def part(self, name: str) -> Resuming:
         """Answer where the state of one training among several is kept."""
-        return Keeping(self.kept.part(name), self.stopping)
+        return Resuming(self.kept.part(name), self.stopping)
 
     @contextmanager
     def patient(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.duration import seconds
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.model.assembly import are_widths
 from headrace.model.calibration import check_calibration
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.model.labelled import Window
-    from headrace.model.loop import Keeping
+    from headrace.model.loop import Resuming
     from headrace.model.target import StatedTask, TargetSpec
     from headrace.model.threshold import ThresholdRule
     from headrace.plan.features import Features, FeatureSpec
@@ -103,6 +104,10 @@ class Network(Step):
             target. For several targets `task`, `loss` and `quantiles` may be dicts by target,
             `task={"visits": "count"}`.
         settings: Further settings of the architecture, such as `{"members": 16}` of "tabm".
+        workers: How many workers train together, each on its part of the rows and of every batch;
+            None for this process alone. They are processes on this machine, or one on each worker
+            of the Dask cluster that the pipeline has as `executor`. Without dropout the weights are
+            those of one process, to float precision; see docs/scale.md.
 
     Example:
         >>> Network([64, 64], activation="gelu", patience=None)
@@ -137,6 +142,7 @@ class Network(Step):
         callbacks: Sequence[Any] = (),
         task: StatedTask | Mapping[str, StatedTask] | None = None,
         settings: Mapping[str, Any] | None = None,
+        workers: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.preset = preset
@@ -163,6 +169,7 @@ class Network(Step):
         self.callbacks = callbacks
         self.task: Any = task
         self.settings = settings
+        self.workers = workers
 
     def target_spec(self, values: pl.Series) -> TargetSpec:
         """Learn what is predicted from the training values, with what the settings say of it.
@@ -188,7 +195,8 @@ class Network(Step):
         start: Sequence[NDArray[Any]] | None = None,
         seed: int = 0,
         window: Window | None = None,
-        keeping: Keeping | None = None,
+        resuming: Resuming | None = None,
+        engine: Engine = HERE,
     ) -> FittedNetwork:
         """Build the network and train it; the same seed gives the same weights.
 
@@ -208,11 +216,13 @@ class Network(Step):
             seed: Of first weights, order of rows and dropout.
             window: How the rows are read where features and targets are maps of files; None for
                 rows in memory.
-            keeping: Where the training is saved and gone on from; None to save nothing.
+            resuming: Where the training is saved and gone on from; None to save nothing.
+            engine: What the workers run on, if there are any.
 
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
             DataError: The rows cannot be trained on.
+            WorkerError: Workers were lost again and again.
         """
         self._check()
         check_shared(self, target_spec)
@@ -229,9 +239,10 @@ class Network(Step):
             rows,
             held,
             seed=seed,
-            deadline=self._deadline(keeping),
+            deadline=self._deadline(resuming),
             start=start,
-            keeping=keeping,
+            resuming=resuming,
+            engine=engine,
         )
         chosen = preset(self.preset)
         if chosen.is_ensemble and start is None:
@@ -240,13 +251,13 @@ class Network(Step):
             return fit_ensemble(self, chosen, fitting, pooled=pooled)
         return decided(self, fit_single(self, chosen.members[0], fitting), fitting.held, None)
 
-    def _deadline(self, keeping: Keeping | None) -> float | None:
+    def _deadline(self, resuming: Resuming | None) -> float | None:
         """Answer the moment to stop; what was used up before a kill counts."""
         if self.time is None:
             return None
         from headrace.model.saving import seconds_spent
 
-        spent = 0.0 if keeping is None else seconds_spent(keeping.kept)
+        spent = 0.0 if resuming is None else seconds_spent(resuming.kept)
         return time.perf_counter() + max(0.0, seconds(self.time) - spent)
 
     def search_space(self) -> Mapping[str, Any]:
@@ -269,7 +280,7 @@ class Network(Step):
             SettingError: One of them cannot be used.
         """
         preset(self.preset)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "workers"):
             _check_whole(name, getattr(self, name))
         if self.patience != "auto":
             _check_whole("patience", self.patience)

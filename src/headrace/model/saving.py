@@ -10,10 +10,11 @@ from __future__ import annotations
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
+
+from headrace.model.state import callbacks_from, callbacks_to, variables_from, variables_to
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,24 +25,13 @@ if TYPE_CHECKING:
     from headrace.stopping import Stopping
     from headrace.storage.checkpoint import Checkpoint, Piece
 
-__all__ = ["EVERY", "Progress", "Remembers", "Saving", "latest", "seconds_spent"]
+__all__ = ["EVERY", "Progress", "Saving", "latest", "seconds_spent"]
 
 EVERY = 10.0
 """Seconds between two states; the work of so many seconds is done again after a kill."""
 
 _KEPT = 2
 _NAME = "state-"
-_PLAIN = (bool, int, float, str)
-
-
-class Remembers(Protocol):
-    """A callback whose state is more than its public attributes that are numbers and texts."""
-
-    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        """Answer the state: plain values, and arrays."""
-
-    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Go back to a state."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +95,7 @@ class Saving(keras.callbacks.Callback):  # type: ignore[misc]
         self.start = latest(kept) or Progress(0, 0, epochs, 0.0, over=False)
         self.history = {name: list(values) for name, values in self.start.history.items()}
         self._kept, self._steps, self._epochs, self._stopping = kept, steps, epochs, stopping
-        self._remember = _named(others)
+        self._remember = list(others)
         self._piece: Piece | None = None
         self._began = self._saved = time.perf_counter()
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="headrace-checkpoint")
@@ -162,46 +152,15 @@ class Saving(keras.callbacks.Callback):  # type: ignore[misc]
             self._stopping.leave()
 
     def _state(self, progress: Progress) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-        arrays = {
-            f"{group}/{place:05d}": np.array(keras.ops.convert_to_numpy(variable))
-            for group, variables in _variables(self.model).items()
-            for place, variable in enumerate(variables)
-        }
-        states = {}
-        for callback, one in self._remember.items():
-            states[callback], own = _state_of(one)
-            arrays |= {f"{callback}/{name}": array for name, array in own.items()}
-        return {"progress": asdict(progress), "callbacks": states}, arrays
+        values, arrays = callbacks_to(self._remember)
+        document = {"progress": asdict(progress), "callbacks": values}
+        return document, {**variables_to(self.model), **arrays}
 
     def _restore(self) -> None:
         if self._piece is None:
             return
-        arrays, states = self._piece.arrays, self._piece.document["callbacks"]
-        for group, variables in _variables(self.model).items():
-            for place, variable in enumerate(variables):
-                variable.assign(arrays[f"{group}/{place:05d}"])
-        for callback, one in self._remember.items():
-            own = f"{callback}/"
-            kept = {n.removeprefix(own): a for n, a in arrays.items() if n.startswith(own)}
-            if callback in states:  # others are new, and start anew
-                _restore_to(one, states[callback], kept)
-
-
-def _named(callbacks: Sequence[Any]) -> dict[str, Any]:
-    """Answer callbacks by the name of their class and their number among those of it."""
-    names = [type(one).__qualname__ for one in callbacks]
-    return {
-        f"{n} {names[:i].count(n)}": one
-        for i, (n, one) in enumerate(zip(names, callbacks, strict=False))
-    }
-
-
-def _variables(model: Any) -> dict[str, list[Any]]:
-    return {
-        "model": list(model.variables),
-        "optimizer": list(model.optimizer.variables),
-        "metrics": list(model.metrics_variables),
-    }
+        variables_from(self.model, self._piece.arrays)
+        callbacks_from(self._remember, self._piece.document["callbacks"], self._piece.arrays)
 
 
 def _newest(kept: Checkpoint | None) -> Piece | None:
@@ -226,21 +185,3 @@ def _write(
     kept.save(f"{_NAME}{number:08d}", document, arrays)
     for name in before[: 1 - _KEPT]:
         kept.remove(name)
-
-
-def _state_of(callback: Any) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    if hasattr(callback, "state"):
-        return callback.state()  # type: ignore[no-any-return]
-    # Other callbacks, Keras's own among them, keep counters and best values as plain attributes.
-    kept = {n: v for n, v in vars(callback).items() if isinstance(v, _PLAIN) and n[0] != "_"}
-    return kept, {}
-
-
-def _restore_to(
-    callback: Any, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]
-) -> None:
-    if hasattr(callback, "restore"):
-        callback.restore(values, arrays)
-        return
-    for name, value in values.items():
-        setattr(callback, name, value)

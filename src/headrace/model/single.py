@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.model.assembly import Assembly, assemble
 from headrace.model.backend import keras
 from headrace.model.calibration import calibrate
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from headrace.model.choices import Loss
     from headrace.model.labelled import Labelled
-    from headrace.model.loop import Keeping, Training
+    from headrace.model.loop import Resuming, Training
     from headrace.model.network import Network
     from headrace.model.presets import Member
     from headrace.model.stored import AnyRows
@@ -55,7 +56,8 @@ class Fitting:
         seed: Of first weights, order of rows and dropout.
         deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
         start: Weights to begin with; None for new ones.
-        keeping: Where the training is kept, to go on from; None to keep nothing.
+        resuming: Where the training is kept, to go on from; None to keep nothing.
+        engine: What the workers run on, if there are any.
     """
 
     feature_spec: FeatureSpec
@@ -65,7 +67,8 @@ class Fitting:
     seed: int = 0
     deadline: float | None = None
     start: Sequence[NDArray[Any]] | None = None
-    keeping: Keeping | None = None
+    resuming: Resuming | None = None
+    engine: Engine = HERE
 
 
 def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetwork:
@@ -80,12 +83,16 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         The network as it came out of the training, neither calibrated nor with a threshold.
     """
     keras()  # its import takes seconds, which are none of the network's
+    if network.workers is not None:
+        from headrace.model.parallel.driver import fit_on_workers
+
+        return fit_on_workers(network, member, fitting)
     from headrace.model.schedules import schedule_callbacks
 
     began = time.perf_counter()
     with PeakMemory() as peak, seeded(fitting.seed):
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
-        done = finished(fitting.keeping, assembly.model)
+        done = finished(fitting.resuming, assembly.model)
         if done is not None:
             return _fitted(assembly, fitting, done)
         assembly.start(_shown(fitting), fitting.start)
@@ -113,7 +120,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
             ],
             seed=fitting.seed,
             columns=fitting.feature_spec.numbers,
-            keeping=fitting.keeping,
+            resuming=fitting.resuming,
         )
         layers = examine(assembly.model, rows)
     training = replace(
@@ -123,7 +130,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         layers=layers,
         notes=(*training.notes, *_mixing_note(rows, size)),
     )
-    keep_finished(fitting.keeping, assembly.model, training)
+    keep_finished(fitting.resuming, assembly.model, training)
     return _fitted(assembly, fitting, training)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from headrace.cache.code import code_of, is_own
+from headrace.cache.errors import NotComparable
+from headrace.cache.values import plain
 from headrace.data.fingerprint import fingerprint
 from headrace.data.source import read
 from headrace.data.split import Split
@@ -63,14 +65,13 @@ def _validation(validation: object) -> Any:
 def _step(step: Step) -> Any:
     """Answer a step with its settings and, where it is not headrace's own, its code."""
     stored = step_to_dict(step)
-    own = type(step).__module__.partition(".")[0] == "headrace"
     lost = {name: _described(getattr(step, name)) for name in stored["lost"]}
     kept = {
         name: value
         for name, value in {**stored["parameters"], **lost}.items()
         if name not in _WITHOUT_EFFECT
     }
-    return [stored["step"], _digest(kept), "" if own else _code(type(step))]
+    return [stored["step"], _digest(kept), "" if is_own(type(step)) else _code(type(step))]
 
 
 def _described(value: Any) -> Any:
@@ -94,10 +95,10 @@ def _without_names(value: Any) -> Any:
     return value if isinstance(value, bool | int | float | None) else str(value)
 
 
-def _code(value: Any) -> str:
+def _code(value: Any) -> Any:
     try:
-        return hashlib.sha256(inspect.getsource(value).encode()).hexdigest()[:16]
-    except (OSError, TypeError):
+        return code_of(value, plain)
+    except NotComparable:
         return str(getattr(value, "__qualname__", type(value).__qualname__))
 
 

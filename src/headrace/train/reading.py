@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from headrace.data.conform import conform
-from headrace.data.infer import infer_schema
 from headrace.data.schema import Schema
 from headrace.data.source import read
 from headrace.errors import DataError, Problem
+from headrace.train.kept import inferred
 from headrace.train.labels import LABEL, ordered_labels, require_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
 
 __all__ = ["ROW", "WEIGHT", "TrainingRows", "left_out", "read_rows", "requiring"]
@@ -44,6 +45,7 @@ def read_rows(
     target: str | Sequence[str] | None,
     weight: str | None,
     kinds: Mapping[str, Kind] | None,
+    cache: Cache | None = None,
 ) -> TrainingRows:
     """Read rows to train on; rows without a target are left out.
 
@@ -59,7 +61,7 @@ def read_rows(
     raw = lazy.collect()
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
-    schema = infer_schema(raw.lazy(), kinds=kinds, exclude=extra)
+    schema = inferred(raw.lazy(), kinds=kinds, exclude=extra, cache=cache)
     canonical = conform(raw.lazy(), schema, ignore=extra).collect()
     canonical = canonical.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW))
     notes: list[str] = []

@@ -27,7 +27,7 @@ from headrace.data.source import read
 from headrace.data.split import Split
 from headrace.errors import SettingError
 from headrace.model.footprint import PeakMemory, resident
-from headrace.model.loop import Keeping
+from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.batches import by_batch
 from headrace.plan.plan import PythonNode, schema_columns
@@ -132,7 +132,7 @@ def train_streamed(
                 locked(checkpoint / "lock", patience=_PATIENCE),
                 saves_when_stopped(checkpoint) as stopping,
             ):
-                fitted = work.fit(checkpoint / "features", Keeping(kept, stopping), progress)
+                fitted = work.fit(checkpoint / "features", Resuming(kept, stopping), progress)
     return replace(
         fitted,
         result=_with_memory(fitted.result, base + peak.bytes),
@@ -164,7 +164,7 @@ class _Work:
     base: int
     clock: Clock
 
-    def fit(self, folder: Path, keeping: Keeping | None, progress: Bar) -> Fitted:
+    def fit(self, folder: Path, resuming: Resuming | None, progress: Bar) -> Fitted:
         """Fit the steps, write the store, and train the network from it."""
         rows, clock, seed = self.rows, self.clock, self.seed
         with clock("split"):
@@ -195,7 +195,7 @@ class _Work:
                 validation_weight=None if held is None else held.weight,
                 seed=seed,
                 window=budget.window,
-                keeping=None if keeping is None else keeping.part("network"),
+                resuming=None if resuming is None else resuming.part("network"),
             )
         kept = _kept(learn, seed)
         return Fitted(

@@ -13,7 +13,7 @@ from headrace.data.source import read
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.model.loop import Keeping
+from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
     from headrace.model.fitted import FittedNetwork
     from headrace.plan.features import Features
@@ -67,6 +68,7 @@ def train(
     seed: int = 0,
     engine: Engine = HERE,
     checkpoint: Path | None = None,
+    cache: Cache | None = None,
 ) -> Fitted:
     """Train a pipeline.
 
@@ -85,6 +87,7 @@ def train(
         seed: Of every random choice; the same seed gives the same weights.
         engine: What the work runs on.
         checkpoint: The folder that keeps what is done so far; None to keep nothing.
+        cache: Where the schema and the fits of the steps are kept; None to keep nothing.
 
     Returns:
         The fitted pipeline.
@@ -110,9 +113,9 @@ def train(
     with bar("train", None) as progress:
         progress.advance(note="reading")
         with clock("read"):
-            rows = read_rows(source, target, weight, kinds)
+            rows = read_rows(source, target, weight, kinds, cache)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
-        work = _Work(rows, chosen, target, kinds, validation, weight, seed, clock)
+        work = _Work(rows, chosen, target, kinds, validation, weight, seed, engine, cache, clock)
         if checkpoint is None:
             return work.fit(None, progress)
         about = identity(
@@ -131,7 +134,7 @@ def train(
             locked(checkpoint / "lock", patience=_PATIENCE),
             saves_when_stopped(checkpoint) as stopping,
         ):
-            return work.fit(Keeping(kept, stopping), progress)
+            return work.fit(Resuming(kept, stopping), progress)
 
 
 @dataclass(frozen=True)
@@ -145,9 +148,11 @@ class _Work:
     validation: Validation
     weight: str | None
     seed: int
+    engine: Engine
+    cache: Cache | None
     clock: Clock
 
-    def fit(self, keeping: Keeping | None, progress: Bar) -> Fitted:
+    def fit(self, resuming: Resuming | None, progress: Bar) -> Fitted:
         """Fit the steps, train the model, and look at the rows that it learnt from."""
         rows, chosen, clock, seed = self.rows, self.chosen, self.clock, self.seed
         with clock("split"):
@@ -155,24 +160,36 @@ class _Work:
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts)
+            fitted = self._steps(parts)
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
             reference = profile(parts.train.lazy().select(watched.names), watched)
         with clock("model"):
             model, features = _fit_model(
-                chosen, fitted, parts, seed=seed, keeping=_part(keeping, "network")
+                chosen,
+                fitted,
+                parts,
+                seed=seed,
+                resuming=_part(resuming, "network"),
+                engine=self.engine,
             )
         if again:
             parts = parts.whole(chosen.rows, seed)
             with clock("steps"):
-                fitted = _fit_steps(chosen, rows, parts)
+                fitted = self._steps(parts)
             with clock("profile"):
                 reference = profile(parts.train.lazy().select(watched.names), watched)
             with clock("refit"):
-                kept = _part(keeping, "refit")
-                model, features = _fit_again(chosen, fitted, parts, model, seed=seed, keeping=kept)
+                model, features = _fit_again(
+                    chosen,
+                    fitted,
+                    parts,
+                    model,
+                    seed=seed,
+                    resuming=_part(resuming, "refit"),
+                    engine=self.engine,
+                )
         sample = _sample(parts, seed)
         return Fitted(
             schema,
@@ -198,6 +215,15 @@ class _Work:
             retrain=self.again,
         )
 
+    def _steps(self, parts: Parts) -> FittedSteps:
+        return fit_steps(
+            parts.train.drop(LABEL, WEIGHT, strict=False),
+            schema_columns(self.rows.schema),
+            self.chosen.before_model,
+            cache=self.cache,
+            engine=self.engine,
+        )
+
     def again(self, seed: int) -> Fitted:
         """Train on the same rows with another seed."""
         return train(
@@ -208,11 +234,12 @@ class _Work:
             validation=self.validation,
             weight=self.weight,
             seed=seed,
+            engine=self.engine,
         )
 
 
-def _part(keeping: Keeping | None, name: str) -> Keeping | None:
-    return None if keeping is None else keeping.part(name)
+def _part(resuming: Resuming | None, name: str) -> Resuming | None:
+    return None if resuming is None else resuming.part(name)
 
 
 def continue_training(
@@ -259,21 +286,14 @@ def continue_training(
     return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
 
 
-def _fit_steps(chosen: ChosenSteps, rows: TrainingRows, parts: Parts) -> FittedSteps:
-    return fit_steps(
-        parts.train.drop(LABEL, WEIGHT, strict=False),
-        schema_columns(rows.schema),
-        chosen.before_model,
-    )
-
-
 def _fit_model(
     steps: ChosenSteps,
     fitted: FittedSteps,
     parts: Parts,
     *,
     seed: int,
-    keeping: Keeping | None,
+    resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -295,7 +315,8 @@ def _fit_model(
         sample_weight=parts.weight,
         validation_weight=parts.validation_weight,
         seed=seed,
-        keeping=keeping,
+        resuming=resuming,
+        engine=engine,
     )
     return model, features
 
@@ -330,7 +351,8 @@ def _fit_again(
     first: FittedNetwork,
     *,
     seed: int,
-    keeping: Keeping | None,
+    resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -346,7 +368,8 @@ def _fit_again(
         target_spec=first.target_spec,
         sample_weight=parts.weight,
         seed=seed,
-        keeping=keeping,
+        resuming=resuming,
+        engine=engine,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,20 +20,24 @@ from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
+from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
 from headrace.train.training import train
+from headrace.tune.remote import RemoteTrials, stays_here
 from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     import polars as pl
 
+    from headrace.cache.cache import Cache
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
+    from headrace.tune.remote import Elsewhere
     from headrace.tune.result import TuneResult
     from headrace.tune.space import Space
     from headrace.tune.study import Report
@@ -55,6 +60,9 @@ class Tune(Stage):
         held_out: The share of the rows held out for the verdict.
     """
 
+    cached = True
+    reads = frozenset({"steps", "settings", "train"})
+
     def __init__(
         self,
         *,
@@ -72,26 +80,45 @@ class Tune(Stage):
         self.held_out = held_out
 
     def run(self, pipeline: Pipeline, context: Context) -> TuneResult:
-        """Tune on `context.train`."""
-        return self.search(pipeline, context.train)
+        """Tune on `context.train`; the study lies in the cache, if there is one."""
+        storage = self.storage or (context.work and context.work / "study.db")
+        return self.search(
+            pipeline, context.train, storage, context.cache and context.cache.apart()
+        )
 
-    def search(self, pipeline: Pipeline, data: object) -> TuneResult:
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> TuneResult:
+        """Give the pipeline the settings that were kept, if they were."""
+        if result.kept:
+            cache = context.cache and context.cache.apart()
+            search = _Search(self, pipeline, context.train, cache)
+            search.keep(result.best.parameters)
+        return result  # type: ignore[no-any-return]
+
+    def search(
+        self,
+        pipeline: Pipeline,
+        data: object,
+        storage: str | Path | None = None,
+        cache: Cache | None = None,
+    ) -> TuneResult:
         """Search, judge, and keep the better pipeline if the verdict says so.
 
         Raises:
             SettingError: If there is nothing to tune, or a limit cannot be used.
         """
-        search = _Search(self, pipeline, read(data).collect())
+        search = _Search(self, pipeline, read(data).collect(), cache)
         found = run_study(
             search.objective,
             search.space,
             trials=self.trials,
             time=None if self.time is None else seconds(self.time),
-            storage=self.storage,
+            storage=storage or self.storage,
             metric="validation loss",
             start=[search.current],
             identity=search.identity(),
             seed=pipeline.seed,
+            engine=pipeline.engine,
+            elsewhere=search.elsewhere(),
         )
         if found.best is None:
             return found
@@ -105,7 +132,9 @@ class Tune(Stage):
 class _Search:
     """A pipeline's settings as something that can be tried."""
 
-    def __init__(self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame) -> None:
+    def __init__(
+        self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame, cache: Cache | None
+    ) -> None:
         if pipeline.target is None:
             raise SettingError(
                 "tuning needs a target; for clusters compare evaluations of several k"
@@ -117,6 +146,7 @@ class _Search:
             )
         self._pipeline = pipeline
         self._raw = raw
+        self._cache = cache
         self._base = _with_steps(pipeline, raw)
         proposed = {name: step.search_space() for name, step in self._base.named_steps().items()}
         self.space = dict(settings.space) if settings.space is not None else joined(proposed)
@@ -135,6 +165,17 @@ class _Search:
         digest.update(repr(self._base).encode())
         return digest.hexdigest()[:16]
 
+    def elsewhere(self) -> Elsewhere | None:
+        """Answer how trials are told to workers; None where they are tried here."""
+        if self._pipeline.engine.executor is None:
+            return None
+        if reason := stays_here(self._base.steps or ()):
+            warnings.warn(
+                f"the trials run in this process, one after the other: {reason}", stacklevel=5
+            )
+            return None
+        return RemoteTrials(self._base, self._learn)
+
     def objective(self, parameters: dict[str, Any], report: Report) -> float:
         """Train with some settings and answer the best validation loss."""
         from headrace.tune.callback import Reporting
@@ -151,7 +192,7 @@ class _Search:
     def compare(self, parameters: Mapping[str, Any]) -> Comparison:
         """Compare the found settings with the ones in use, on rows that the search has not seen."""
         found = self._fitted(parameters)
-        before = self._train(self._base)
+        before = self._train(self._base, kept=True)
         rows = labelled_rows(found, self._judge)
         spec = found.network.target_spec
         return compare(
@@ -167,24 +208,27 @@ class _Search:
         """Give the pipeline the found settings, trained on all rows."""
         better = self._with(parameters)
         self._pipeline.steps, self._pipeline.network = better.steps, None
-        self._pipeline.train(self._raw)
+        self._pipeline.train(self._raw, cache=self._cache)
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
         if self._best is not None and self._best[1] == parameters:
             return self._best[2]
-        return self._train(self._with(parameters))
+        return self._train(self._with(parameters), kept=True)
 
     def _with(self, parameters: Mapping[str, Any]) -> Pipeline:
         return self._base.copy().set_params(**parameters)
 
-    def _train(self, candidate: Pipeline) -> Fitted:
-        return train(
+    def _train(self, candidate: Pipeline, *, kept: bool = False) -> Fitted:
+        """Train a candidate; one that reports to a study is kept by its steps alone."""
+        do: Callable[..., Fitted] = train_kept if kept else train
+        return do(
             self._learn,
             candidate.steps,
             target=candidate.target,
             kinds=candidate.kinds,
             validation=Split(),
             seed=candidate.seed,
+            cache=self._cache,
         )
 
 

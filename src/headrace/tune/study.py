@@ -11,21 +11,27 @@ import math
 import time as clock
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.evaluate.table import figure
 from headrace.progress import bar
 from headrace.tune.result import Trial, TuneResult
 from headrace.tune.space import check_space, describe, drawn, restored, stored
 from headrace.tune.storage import opened
+from headrace.tune.together import STARTUP_TRIALS, WARMUP_EPOCHS, Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     import optuna
 
+    from headrace.partitions.crew import Ended
+    from headrace.tune.remote import Elsewhere
     from headrace.tune.space import Space
 
 __all__ = ["Objective", "Report", "run_study"]
@@ -36,9 +42,13 @@ Report: TypeAlias = Callable[[int, float], bool]
 _NAME = "headrace"
 _ABOUT = "about"
 _AGAIN = "again"
+_FIXED = "fixed_params"
 _ERROR = "error"
 _NOTE = "note"
 _MOST_FAILURES = 3
+_MOST_DEATHS = 5
+"""Machines are taken away now and then; settings for which there is too little memory end every
+process that tries them."""
 
 
 class Objective(Protocol):
@@ -70,6 +80,8 @@ def run_study(
     start: Sequence[Mapping[str, Any]] = (),
     identity: str = "",
     seed: int = 0,
+    engine: Engine = HERE,
+    elsewhere: Elsewhere | None = None,
 ) -> TuneResult:
     """Search for the settings with the best value (Optuna's TPE, with median pruning).
 
@@ -87,6 +99,8 @@ def run_study(
         identity: What the study is about, such as a hash of the data; a stored study about
             something else is refused.
         seed: The same seed gives the same settings, as long as the values are the same.
+        engine: With an executor several trials run at a time, if `elsewhere` says how.
+        elsewhere: How a trial is told to a worker; None to try all of them here.
 
     Raises:
         SettingError: The space is empty, a limit is not above 0, or the stored study is another
@@ -111,12 +125,17 @@ def run_study(
     started = clock.monotonic()
     deadline = math.inf if time is None else started + time
     with _quiet_optuna(), opened(storage) as opened_storage:
-        study = _load(opened_storage, about, storage, trials=trials, seed=seed)
-        _recover(study)
+        study = _load(opened_storage, about, storage)
+        _recover(study, space)
         for parameters in start:
-            if known := stored(parameters, space):
-                study.enqueue_trial(known, skip_if_exists=True)
-        _Session(study, objective, space, trials, deadline).run()
+            known = stored(parameters, space)
+            if known and not _is_there(study, known):
+                study.enqueue_trial(known)
+        session = _Session(study, objective, space, trials, deadline, seed)
+        if engine.executor is not None and elsewhere is not None:
+            session.run_together(elsewhere, engine.executor)
+        else:
+            session.run()
         found = tuple(_trial(one, space) for one in study.trials if _finished(one))
     return TuneResult(
         metric=metric,
@@ -127,20 +146,17 @@ def run_study(
     )
 
 
+@dataclass
 class _Session:
     """One sitting over a study."""
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        objective: Objective,
-        space: Space,
-        trials: int | None,
-        deadline: float,
-    ) -> None:
-        self.study, self.objective, self.space = study, objective, space
-        self.trials, self.deadline = trials, deadline
-        self.failures = 0
+    study: optuna.Study
+    objective: Objective
+    space: Space
+    trials: int | None
+    deadline: float
+    seed: int
+    failures: int = 0
 
     def run(self) -> None:
         """Try settings until there are enough trials or time is up."""
@@ -152,30 +168,84 @@ class _Session:
                 done += 1
                 progress.advance(1, self._best())
 
-    def _try_one(self) -> None:
-        import optuna
+    def run_together(self, elsewhere: Elsewhere, executor: Executor) -> None:
+        """Let workers try settings, several at a time."""
+        done = sum(_finished(one) for one in self.study.trials)
+        wanted = math.inf if self.trials is None else self.trials - done
+        team = Together(self.study, self._ask, elsewhere, executor, self.deadline)
+        with bar("tuning", self.trials) as progress:
+            progress.advance(done, self._best())
+            try:
+                for trial, ended in team.run(wanted):
+                    self._tell(trial, ended)
+                    progress.advance(1, self._best())
+            except BaseException:
+                for trial in team.running.values():
+                    _give_up(self.study, self.study.trials[trial.number], self.space)
+                raise
 
+    def _ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
+        self.study.sampler = self._sampler()
         trial = self.study.ask()
+        return trial, drawn(trial, self.space)
+
+    def _tell(self, trial: optuna.Trial, ended: Ended) -> None:
+        if ended.error is not None:
+            self._failed(trial, ended.error)
+            return
+        sign = -1 if _maximizes(self.study.direction) else 1
+        for epoch, loss in enumerate(ended.answer["losses"]):
+            trial.report(sign * loss, epoch)
+        self._end(trial, **{name: ended.answer[name] for name in ("value", "pruned", "late")})
+
+    def _try_one(self) -> None:
+        trial, parameters = self._ask()
         watch = _Watch(trial, self.study.direction, self.deadline)
         try:
-            value = float(self.objective(drawn(trial, self.space), watch.report))
+            value = float(self.objective(parameters, watch.report))
         except Exception as error:  # noqa: BLE001 - whatever a trial dies of, the study goes on
             self._failed(trial, error)
             return
         except BaseException:
             # Ctrl-C, or the process is being ended: the same settings come again next time.
-            _give_up(self.study, trial.number, trial.params)
+            _give_up(self.study, self.study.trials[trial.number], self.space)
             raise
-        if watch.pruned:
+        self._end(trial, value, pruned=watch.pruned, late=watch.late)
+
+    def _end(self, trial: optuna.Trial, value: float, *, pruned: bool, late: bool) -> None:
+        import optuna
+
+        if pruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return
-        if watch.late:
+        if late:
             trial.set_user_attr(_NOTE, "stopped when time was up")
         if math.isfinite(value):
             self.study.tell(trial, value)
             self.failures = 0
         else:
             self._failed(trial, SettingError(f"the value became {value}"))
+
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        """Answer what draws the next settings: the same ones, however often the study was cut off.
+
+        The seed moves on with the trials that are done or under way elsewhere, and with the
+        settings that were given up.
+        """
+        import optuna
+
+        places = [
+            one
+            for one in self.study.trials
+            if _finished(one) or _was_given_up(one) or one.state.name == "RUNNING"
+        ]
+        random_trials = 10 if self.trials is None else max(3, min(10, self.trials // 4))
+        return optuna.samplers.TPESampler(
+            seed=self.seed + len(places),
+            n_startup_trials=random_trials,
+            # Trials that are under way count as bad ones, so that others look elsewhere.
+            constant_liar=True,
+        )
 
     def _failed(self, trial: optuna.Trial, error: Exception) -> None:
         import optuna
@@ -228,9 +298,6 @@ def _load(
     storage: optuna.storages.BaseStorage,
     about: dict[str, Any],
     path: str | Path | None,
-    *,
-    trials: int | None,
-    seed: int,
 ) -> optuna.Study:
     import optuna
 
@@ -249,32 +316,50 @@ def _load(
             f"the study in {path} was made with another {' and another '.join(different)}: "
             "give another file as the storage, or go on with what it was made with"
         )
-    random_trials = 10 if trials is None else max(3, min(10, trials // 4))
-    # A resumed study must not draw the same settings again, so the seed moves on with its trials.
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + len(study.trials), n_startup_trials=random_trials
+    study.pruner = optuna.pruners.MedianPruner(
+        n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
     )
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
     return study
 
 
-def _recover(study: optuna.Study) -> None:
+def _recover(study: optuna.Study, space: Space) -> None:
     """End the trials of a process that is gone, and put their settings in line again."""
     import optuna
 
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        _give_up(study, trial.number, trial.params, first=_AGAIN not in trial.user_attrs)
+        _give_up(study, trial, space, deaths=trial.user_attrs.get(_AGAIN, 0) + 1)
 
 
 def _give_up(
-    study: optuna.Study, number: int, parameters: dict[str, Any], *, first: bool = True
+    study: optuna.Study,
+    trial: optuna.trial.FrozenTrial,
+    space: Space,
+    *,
+    deaths: int = 0,
 ) -> None:
+    """End a trial that was cut off; its settings come again, unless they ended many processes."""
     import optuna
 
-    study.tell(number, state=optuna.trial.TrialState.FAIL)
-    # Settings that have ended two processes (for want of memory, say) are not tried a third time.
-    if parameters and first:
-        study.enqueue_trial(parameters, user_attrs={_AGAIN: number})
+    # Settings that were not all drawn yet are drawn again, and come out the same.
+    whole = trial.params.keys() == space.keys()
+    parameters = trial.params if whole else trial.system_attrs.get(_FIXED)
+    study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    if parameters and deaths < _MOST_DEATHS:
+        study.enqueue_trial(parameters, user_attrs={_AGAIN: deaths})
+
+
+def _was_given_up(trial: optuna.trial.FrozenTrial) -> bool:
+    cut_off = trial.state.name == "FAIL" and _ERROR not in trial.user_attrs
+    return cut_off and trial.user_attrs.get(_AGAIN, 0) + 1 >= _MOST_DEATHS
+
+
+def _is_there(study: optuna.Study, parameters: Mapping[str, Any]) -> bool:
+    """Answer whether settings were tried, or are in line; ones that were cut off are neither."""
+    return any(
+        trial.system_attrs.get(_FIXED) == parameters
+        and (trial.state.name != "FAIL" or _ERROR in trial.user_attrs or _was_given_up(trial))
+        for trial in study.trials
+    )
 
 
 def _finished(trial: optuna.trial.FrozenTrial) -> bool:
