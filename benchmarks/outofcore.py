@@ -153,11 +153,11 @@ def keras_peer(folder: str) -> dict[str, Any]:
     )
     stream = tf.data.Dataset.from_generator(batches, output_signature=signature)
     scale = keras.layers.Normalization()
-    scale.adapt(stream.map(lambda numbers, words, label: numbers))
+    scale.adapt(stream.map(lambda *row: row[0]))
     looks = []
     for place in range(len(CATEGORIES)):
         look = keras.layers.StringLookup()
-        look.adapt(stream.map(lambda numbers, words, label, at=place: words[:, at]))
+        look.adapt(stream.map(lambda *row, at=place: row[1][:, at]))
         looks.append(look)
 
     def encoded(numbers: Any, words: Any, label: Any) -> Any:
@@ -294,9 +294,7 @@ def report(sizes: list[int], place: Path, memory: str, limit: int) -> None:
             far = differences(folder)
             print(f"statistics of {rows:,} rows, scanned against in memory:")
             print(f"  means and variances differ by {far['moments']:.1e} of their value at most")
-            print(
-                f"  quantiles lie {far['ranks']:.2%} of the rows away at most (sketch: 0.67 % at 99 % confidence)\n"
-            )
+            print(f"  quantiles lie {far['ranks']:.2%} of the rows away at most (sketch: 0.67 %)\n")
         for what in (*OURS, *PEERS):
             found[what, rows] = measure(what, folder, memory, limit)
         shutil.rmtree(folder)

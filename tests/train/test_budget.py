@@ -21,11 +21,11 @@ SPEC = FeatureSpec(tuple(f"x{place}" for place in range(20)))
 
 
 def test_the_window_takes_what_is_left() -> None:
-    small = Budget.of(bytes_of("2GB"), 100_000_000, SPEC, held=10_000, rows=10_000_000)
+    small = Budget.of(bytes_of("1.6GB"), 100_000_000, SPEC, held=10_000, rows=10_000_000)
     large = Budget.of(bytes_of("3GB"), 100_000_000, SPEC, held=10_000, rows=10_000_000)
     assert small.window.rows < large.window.rows
     assert small.window.rows % small.window.block == 0
-    assert small.estimate <= bytes_of("2GB")
+    assert small.estimate <= bytes_of("1.6GB")
     assert large.report() == {"promised": 3e9, "estimate": float(large.estimate)}
 
 

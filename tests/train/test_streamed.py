@@ -130,7 +130,7 @@ def test_target_means_see_no_own_label_and_gaps_and_weights_count(
     ).drop("sold")
     some.write_parquet(tmp_path / "rows.parquet")
     chosen = [
-        hr.transform.TargetEncode(),
+        hr.transform.TargetMean(),
         hr.clean.Impute("mean"),
         hr.transform.Dates(),
         hr.normalize.Standardize(),
@@ -176,7 +176,7 @@ def test_the_newest_rows_can_be_held_out(folder: Path) -> None:
         ({"target": None, "steps": [hr.KMeans(2)]}, "several targets, or none, need the whole"),
         (
             {"target": "sold", "steps": [hr.clean.DropDuplicates()]},
-            r"steps that remove rows \(DropDuplicates\(\)\) need the whole",
+            r"steps that remove rows \(clean.DropDuplicates\(\)\) need the whole",
         ),
         (
             {"target": "sold", "network": hr.Network(refit=True)},
@@ -189,6 +189,33 @@ def test_what_needs_the_whole_table_is_refused(
 ) -> None:
     with pytest.raises(SettingError, match=text):
         hr.Pipeline(**settings).train(folder)
+
+
+class Doubled(hr.PythonTransformer):
+    """Double a number and add another."""
+
+    def transform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(pl.col("z") * 2, root=pl.col("z").sqrt())
+
+
+class Ranked(hr.PythonTransformer):
+    """Learn something of all rows."""
+
+    def fit(self, frame: pl.DataFrame) -> None:
+        self.rows = frame.height
+
+    def transform(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame
+
+
+@pytest.mark.usefixtures("streams")
+def test_free_python_sees_batches_unless_it_learns(rows: pl.DataFrame, folder: Path) -> None:
+    pipe = hr.Pipeline([Doubled(), *steps()], target="sold")
+    pipe.train(folder)
+    behind = pipe.transform(rows)
+    assert abs(np.corrcoef(behind["root"], rows["z"].sqrt())[0, 1]) == pytest.approx(1)
+    with pytest.raises(SettingError, match="Ranked is free Python that learns .*whole table"):
+        hr.Pipeline([Ranked(), *steps()], target="sold").train(folder)
 
 
 @pytest.mark.usefixtures("streams")

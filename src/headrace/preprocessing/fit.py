@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedSteps", "fit_steps"]
 
+_FEW = 1_000
+"""Rows by which a free Python step shows which columns it makes."""
+
 
 @dataclass(frozen=True)
 class FittedSteps:
@@ -199,6 +202,9 @@ class _Fitting:
         step = entry.step
         if not isinstance(step, PythonTransformer):
             raise SettingError(_no_step(step))
+        if self.rows.lazy:
+            self._add_python(entry, step)
+            return
         frame = self.rows.collect()
         own = frame.select(list(self.columns))
         self._learn_python(entry, step, own)
@@ -211,6 +217,28 @@ class _Fitting:
         self.rows.replace(behind)
         if self.kept is not None:
             self.kept.start(behind)
+        self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
+
+    def _add_python(self, entry: _Entry, step: PythonTransformer) -> None:
+        """Put a free Python step on lazy rows; it sees them by batches, so it cannot learn.
+
+        Raises:
+            SettingError: It learns from the rows.
+        """
+        if type(step).fit is not PythonTransformer.fit:
+            raise SettingError(
+                f"{step.key()} is free Python that learns (it defines fit), which needs the whole "
+                "table in memory: train on a part of the rows (lazy.head(n)), give more memory, or "
+                "write the step as an hr.Transformer with statistics"
+            )
+        some = self.rows.head(_FEW)
+        own = some.select(list(self.columns))
+        made = same_rows(step.key(), own, step.transform(own))
+        outputs = tuple(_info(made[name], self.columns) for name in made.columns)
+        node = PythonNode.of(step.key(), step.transform, outputs, _python_state(step))
+        self.rows.put(node, list(self.columns))
+        self.nodes.append(node)
+        self.columns = {info.name: info for info in outputs}
         self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
 
     def _learn_python(self, entry: _Entry, step: PythonTransformer, rows: pl.DataFrame) -> None:

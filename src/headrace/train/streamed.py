@@ -29,7 +29,8 @@ from headrace.errors import SettingError
 from headrace.model.footprint import PeakMemory, resident
 from headrace.model.loop import Resuming
 from headrace.model.network import Network
-from headrace.plan.plan import schema_columns
+from headrace.plan.batches import by_batch
+from headrace.plan.plan import PythonNode, schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.progress import bar
 from headrace.sizes import size_text
@@ -349,8 +350,10 @@ def _plan_digest(plan: Plan) -> str:
 
 def _through(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
     """Send rows through the steps, with what is beside their features."""
+    columns = {info.name: info for info in plan.inputs}
     for node in plan.nodes:
-        rows = node.polars(rows)
+        rows = by_batch(node, rows, columns) if isinstance(node, PythonNode) else node.polars(rows)
+        columns = node.after(columns)
     return rows
 
 
