@@ -12,11 +12,10 @@ from headrace.cache.codec import Codec
 from headrace.cache.errors import NotComparable, NotKept
 from headrace.cache.explanation import Line
 from headrace.cache.values import plain
-from headrace.data.fingerprint import contents
 from headrace.deploy.parts import parts_of
 from headrace.storage.arrays import arrays_bytes
 from headrace.storage.documents import canonical_json
-from headrace.train.kept import LIBRARIES, steps_of
+from headrace.train.kept import LIBRARIES, rows_of, steps_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -117,8 +116,7 @@ class Keeping:
         for known, rows in self._rows:
             if known is frame:
                 return rows
-        found = contents(frame)
-        rows = {"count": found.rows, "columns": dict(found.columns)}
+        rows = rows_of(frame)
         self._rows.append((frame, rows))
         return rows
 
