@@ -80,6 +80,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]
     return calls
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_and_does_nothing_again(
     rows: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -117,20 +118,19 @@ def test_editing_the_last_step_fits_no_other_again(rows: pl.DataFrame, tmp_path:
     assert told["train"] == "ran: parameters of Clip changed: high 1.0 -> 2.0"
 
 
-def test_editing_the_network_fits_no_step_again(rows: pl.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_editing_the_network_or_a_stage_runs_what_follows(
+    rows: pl.DataFrame, tmp_path: Path
+) -> None:
+    more = hr.Evaluate(compare=(), importance=False, resamples=60)
     pipeline(hr.Train(), QUICK).run(rows, cache=tmp_path)
+    told = pipeline(hr.Train(), more).run(rows, cache=tmp_path).cache
+    assert told.ran == ("evaluate",)
+    assert told["evaluate"] == "ran: parameters of Evaluate changed: resamples 50 -> 60"
     told = pipeline(hr.Train(), QUICK, epochs=3).run(rows, cache=tmp_path).cache
     assert told.kept == ("schema", *STEPS)
     assert told["train"] == "ran: parameters of Network changed: epochs 2 -> 3"
     assert told["evaluate"] == "ran: what comes before it changed (the training)"
-
-
-def test_editing_a_stage_runs_that_stage(rows: pl.DataFrame, tmp_path: Path) -> None:
-    pipeline(hr.Train(), QUICK).run(rows, cache=tmp_path)
-    more = hr.Evaluate(compare=(), importance=False, resamples=60)
-    told = pipeline(hr.Train(), more).run(rows, cache=tmp_path).cache
-    assert told.ran == ("evaluate",)
-    assert told["evaluate"] == "ran: parameters of Evaluate changed: resamples 50 -> 60"
 
 
 def test_other_rows_are_told_apart(rows: pl.DataFrame, tmp_path: Path) -> None:
@@ -161,6 +161,7 @@ def test_the_training_gets_a_folder_that_stays(
     assert told == [[None], [None], [None, None]]  # unfinished, and to be cleaned like the rest
 
 
+@pytest.mark.slow
 def test_the_release_is_published_again_if_it_is_gone_or_altered(
     rows: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_the_release_is_published_again_if_it_is_gone_or_altered(
     assert Registry(tmp_path / "two").resolve().version == first.version
 
 
+@pytest.mark.slow
 def test_what_maintenance_put_in_place_is_taken_back(rows: pl.DataFrame, tmp_path: Path) -> None:
     pipe = pipeline(hr.Train(), hr.Deploy())
     pipe.run(rows, to=tmp_path)
@@ -190,6 +192,7 @@ def test_what_maintenance_put_in_place_is_taken_back(rows: pl.DataFrame, tmp_pat
     assert registry.previous() is None  # as after the first run
 
 
+@pytest.mark.slow
 def test_clusters_and_several_targets_are_kept_too(table: pl.DataFrame, tmp_path: Path) -> None:
     steps = [hr.clean.Impute(), hr.KMeans(2, columns=["age", "hours"])]
     several = hr.Network([4], epochs=1)
@@ -265,9 +268,12 @@ def test_a_network_that_cannot_be_compared_is_trained_each_time(
 ) -> None:
     import keras
 
-    steps = [hr.clean.Impute(), hr.Network([keras.layers.Dense(4)], epochs=1)]
-    for _ in range(2):
-        told = hr.Pipeline(steps, target="rich", stages=[hr.Train()]).run(rows, cache=tmp_path)
+    stages = [hr.Train()]
+    quick = hr.Network([4], epochs=1)
+    own = hr.Network([keras.layers.Dense(4)], epochs=1)
+    for network in (quick, own):
+        steps = [hr.clean.Impute(), network]
+        told = hr.Pipeline(steps, target="rich", stages=stages).run(rows, cache=tmp_path)
     assert told.cache["train"].startswith("ran: the parameters of Network cannot be compared: ")
     assert "1. clean.Impute" in told.cache.kept
 
