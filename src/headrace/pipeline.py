@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from headrace.cache.explanation import NO_CACHE, Explanation
 from headrace.data.source import answer, answers
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.cache.cache import Cache
-    from headrace.cache.explanation import Explanation
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
@@ -102,7 +102,7 @@ class Pipeline:
         self.memory = memory
         self.executor = executor
         self._fitted: Fitted | None = None
-        self._explanation: Explanation | None = None
+        self._explanation: Explanation = NO_CACHE
         self.home: Path | None = None
         self.version: str | None = None
 
@@ -390,7 +390,7 @@ class Pipeline:
         self._explanation = (result := run(self, data, to, cache)).cache
         return result
 
-    def explain_cache(self) -> Explanation | None:
+    def explain_cache(self) -> Explanation:
         """Answer what the last `run` took from its cache, what it did anew, and why."""
         return self._explanation
 

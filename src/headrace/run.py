@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.cache.cache import Cache
-from headrace.cache.explanation import Explanation
+from headrace.cache.explanation import NO_CACHE, Explanation
 from headrace.data.source import read
 from headrace.data.split import split
 from headrace.errors import DataError, Problem, ReleaseError, SettingError
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["RunResult", "default_stages", "open_cache", "run"]
 
 _CACHE = ".cache"
-_NO_CACHE = Explanation("", ())
 _TEST_SHARE = 0.2
 _FEWEST_ROWS = 10
 
@@ -42,7 +41,7 @@ class RunResult(Result):
     """
 
     results: Mapping[str, Result]
-    cache: Explanation = _NO_CACHE
+    cache: Explanation = NO_CACHE
 
     def __getitem__(self, stage: str) -> Result:
         """Answer the result of a stage."""
@@ -109,7 +108,7 @@ def run(
         )
         if result is not None:
             context.results[stage.name] = result
-    return RunResult(context.results, _NO_CACHE if kept is None else kept.explanation())
+    return RunResult(context.results, NO_CACHE if kept is None else kept.explanation())
 
 
 def open_cache(folder: Path) -> Cache:
