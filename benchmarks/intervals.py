@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headrace.evaluate import compare, evaluate
-from headrace.evaluate.intervals import resample
+from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import to_scores
 from headrace.metrics.measure import measures
 from headrace.model.target import TargetSpec

@@ -15,7 +15,10 @@ import headrace as hr
 from headrace.storage.files import Disk
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from distributed import Client
 
 os.environ.setdefault("HEADRACE_PROGRESS", "0")
 # A busy machine is no failure.
@@ -155,3 +158,17 @@ class FailingDisk(Disk):
 @pytest.fixture
 def failing_disk() -> type[FailingDisk]:
     return FailingDisk
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Client]:
+    """A Dask client with two worker processes of one thread each."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0"
+        ) as started,
+        Client(started) as client,
+    ):
+        yield client

@@ -33,6 +33,10 @@ Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report 
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="The most memory to hold, 500MB or 2GB; larger tables stay on disk."),
+]
 Modules = Annotated[
     list[str] | None,
     typer.Option("--module", help="A module with steps of your own to import; repeatable."),
@@ -53,6 +57,10 @@ def train(
     ] = None,
     kind: Kinds = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    memory: Memory = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder to go on from after a kill.")
+    ] = None,
     report: Report = None,
 ) -> None:
     """Train a pipeline on a table and save it."""
@@ -60,8 +68,9 @@ def train(
     from headrace.pipeline import Pipeline
 
     network = Network(preset=preset, time=time)
-    pipe = Pipeline(target=target, kinds=_kinds(kind), network=network, seed=seed)  # type: ignore[arg-type]
-    result = pipe.train(data)
+    kinds = _kinds(kind)
+    pipe = Pipeline(target=target, kinds=kinds, network=network, seed=seed, memory=memory)  # type: ignore[arg-type]
+    result = pipe.train(data, checkpoint=checkpoint)
     pipe.save(to)
     _show({"train": result}, report)
     typer.echo(f"saved to {to}")
@@ -181,13 +190,29 @@ def serve(
 @app.command()
 def score(
     model: Model,
-    batch: Annotated[int, typer.Option(help="Rows that are answered together.")] = 1024,
+    data: Annotated[
+        str | None, typer.Argument(help="A file or a glob; without it, standard input is read.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Argument(help="The file to write: .parquet, .csv or .ndjson.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Rows of standard input answered together.")] = 1024,
     module: Modules = None,
 ) -> None:
-    """Answer rows from standard input, one JSON object a line, on standard output."""
-    from headrace.deploy.stream import score as run_stream
+    """Answer every row of files of any size in a file, or JSON lines on standard input."""
+    if data is None:
+        from headrace.deploy.stream import score as run_stream
 
-    run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+        run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+        return
+    if to is None:
+        raise typer.BadParameter("say where to write the answers: headrace score MODEL IN OUT")
+    from headrace.loading import load
+    from headrace.train.scoring import score_file
+
+    _import(module)
+    rows = score_file(load(model).fitted, data, to)
+    typer.echo(f"{rows:,} rows answered in {to}")
 
 
 @app.command()
@@ -270,10 +295,16 @@ def _runtime(model: Path, modules: list[str] | None) -> Runtime:
         return Runtime(model)
     from headrace.deploy.python_runtime import runtime_for
 
-    sys.path.insert(0, str(Path.cwd()))
-    for module in modules:
-        import_module(module)
+    _import(modules)
     return runtime_for(model)
+
+
+def _import(modules: list[str] | None) -> None:
+    """Import the modules that hold the user's own steps."""
+    if modules:
+        sys.path.insert(0, str(Path.cwd()))
+    for module in modules or ():
+        import_module(module)
 
 
 def _show(results: dict[str, Result], report: Path | None) -> None:

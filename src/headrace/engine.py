@@ -16,7 +16,10 @@ __all__ = ["HERE", "Engine"]
 
 @dataclass(frozen=True)
 class Engine:
-    """What a pipeline's work runs on; it changes how, never what is learnt.
+    """What a pipeline's work runs on; it changes how, not what is learnt.
+
+    Tables of several partitions are learnt partition by partition: sums are rounded and quantiles
+    sketched accordingly, the same way whoever does it (see docs/distributed.md).
 
     Attributes:
         memory: The most bytes that the process may hold; None for what the machine has.

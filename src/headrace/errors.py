@@ -18,6 +18,7 @@ __all__ = [
     "Problem",
     "ReleaseError",
     "SettingError",
+    "WorkerError",
     "nearest",
 ]
 
@@ -90,6 +91,10 @@ class NotTrainedError(HeadraceError, RuntimeError):
 
 class ReleaseError(HeadraceError, RuntimeError):
     """A release that cannot be read, trusted or written."""
+
+
+class WorkerError(HeadraceError, RuntimeError):
+    """Workers were lost, again and again, and the work cannot be done without them."""
 
 
 class ParityError(HeadraceError, RuntimeError):

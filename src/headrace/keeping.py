@@ -42,7 +42,7 @@ class Keeping:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._keys: dict[str, str | None] = {}
-        self._rows: list[tuple[pl.DataFrame, dict[str, Any]]] = []
+        self._rows: list[tuple[pl.DataFrame | pl.LazyFrame, dict[str, Any]]] = []
 
     def run(self, stage: Stage, pipeline: Pipeline, context: Context) -> Result | None:
         """Answer the result of a stage: the one that is kept, or that of its work now."""
@@ -112,7 +112,7 @@ class Keeping:
             name: self._rows_of(frame) for key, (name, frame) in rows.items() if key in stage.reads
         }
 
-    def _rows_of(self, frame: pl.DataFrame) -> dict[str, Any]:
+    def _rows_of(self, frame: pl.DataFrame | pl.LazyFrame) -> dict[str, Any]:
         for known, rows in self._rows:
             if known is frame:
                 return rows

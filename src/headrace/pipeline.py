@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from headrace.cache.explanation import NO_CACHE, Explanation
-from headrace.data.source import answer, answers
+from headrace.data.source import answer, answers, is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
 from headrace.model.targets import Targets, check_columns
+from headrace.parameters import Parameters
 from headrace.preprocessing.step import checked_steps
 from headrace.stage import checked_stages
 
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 
-class Pipeline:
+class Pipeline(Parameters):
     """The whole life of a model on real data: train, evaluate, tune, deploy, maintain.
 
     Args:
@@ -180,7 +181,7 @@ class Pipeline:
             SettingError: If steps and data do not fit together.
             CheckpointError: If the folder belongs to other work, or cannot be written.
         """
-        from headrace.train.training import train_kept
+        from headrace.train.cached import train_kept
 
         fitted = train_kept(
             data,
@@ -232,12 +233,18 @@ class Pipeline:
         Returns:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
             Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
+            On a LazyFrame a LazyFrame with these columns, computed by batches when it is collected
+            or written (`.sink_parquet(...)`).
         """
         fitted = self.fitted
+        if is_lazy(data):
+            from headrace.train.scoring import lazy_predictions
+
+            return lazy_predictions(fitted, data)
+        output = self._output(data)
         if isinstance(fitted.target, Targets):
-            output = fitted.output(fitted.conform(data))
             return answers(fitted.target.decode_all(output), data)
-        values = fitted.decode(fitted.output(fitted.conform(data)))
+        values = fitted.decode(output)
         return answer(values, data, fitted.target.name if fitted.target else "cluster")
 
     def predict_proba(self, data: object) -> NDArray[np.float64]:
@@ -255,30 +262,46 @@ class Pipeline:
             raise SettingError(
                 f"the target {spec.name!r} is a number and has no class probabilities; use predict"
             )
-        return spec.probabilities(fitted.output(fitted.conform(data)))
+        return spec.probabilities(self._output(data))
 
-    def predict_distribution(self, data: object) -> pl.DataFrame:
+    def _output(self, data: object) -> NDArray[Any]:
+        from headrace.deploy.scoring import output_of
+
+        return output_of(self.fitted, data, self.engine)
+
+    def predict_distribution(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Answer the distribution of the target for each row.
 
         Returns:
             One row for each row: the probability of each class under its label; "q0.05", … for
-            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts.
+            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts. Of a
+            LazyFrame a LazyFrame.
 
         Raises:
             SettingError: If the network predicts values alone.
         """
         import polars as pl
 
-        fitted = self.fitted
-        return pl.DataFrame(fitted.distribution(fitted.conform(data)))
+        from headrace.train.scoring import lazy_distribution, outputs
 
-    def transform(self, data: object) -> pl.DataFrame:
+        fitted = self.fitted
+        if is_lazy(data):
+            return lazy_distribution(fitted, data)
+        spec = fitted.network.target_spec
+        return pl.DataFrame(spec.distribution(spec.answers(outputs(fitted, data))))
+
+    def transform(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Send rows through the steps before the model.
 
         Returns:
-            The last columns before the model, as a Polars frame, one row for each row.
+            The last columns before the model, as a Polars frame, one row for each row; of a
+            LazyFrame a LazyFrame.
         """
+        from headrace.train.scoring import lazy_transform
+
         fitted = self.fitted
+        if is_lazy(data):
+            return lazy_transform(fitted, data)
         return fitted.transform(fitted.conform(data))
 
     def evaluate(self, data: object, **settings: Any) -> Any:
@@ -419,49 +442,6 @@ class Pipeline:
         return {"target": self.target, "kinds": dict(self.kinds or {}), "seed": self.seed}
 
     # Looking at it
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Answer the settings by name, in scikit-learn's manner.
-
-        Args:
-            deep: Whether the steps' own parameters are listed too, as `step__parameter`.
-        """
-        own = {
-            "steps": self.steps,
-            "target": self.target,
-            "kinds": self.kinds,
-            "network": self.network,
-            "stages": self.stages,
-            "seed": self.seed,
-            "memory": self.memory,
-            "executor": self.executor,
-        }
-        for name, step in self.named_steps().items() if deep else ():
-            own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
-        return own
-
-    def named_steps(self) -> dict[str, Step]:
-        """Answer the steps by the names that `get_params` and `set_params` know them by."""
-        steps = enumerate(self.steps or ())
-        return {f"{type(step).__name__.lower()}_{place}": step for place, step in steps}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Change settings, or those of a step as `step__parameter`.
-
-        Raises:
-            SettingError: If there is no such setting.
-        """
-        named = self.named_steps()
-        for name, value in parameters.items():
-            step, _, key = name.partition("__")
-            if key and step in named:
-                named[step].set_params(**{key: value})
-            elif name in self.get_params(deep=False):
-                setattr(self, name, value)
-            else:
-                known = ", ".join(self.get_params())
-                raise SettingError(f"a pipeline has no setting {name!r}; it has {known}")
-        return self
 
     def copy(self) -> Pipeline:
         """Answer an untrained pipeline with the same settings."""

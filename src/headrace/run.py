@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.cache.cache import Cache
 from headrace.cache.explanation import NO_CACHE, Explanation
+from headrace.data.lazy_split import split_lazy
 from headrace.data.source import read
-from headrace.data.split import split
+from headrace.data.split import Split, split
 from headrace.errors import DataError, Problem, ReleaseError, SettingError
 from headrace.keeping import Keeping
 from headrace.result import Result
 from headrace.stage import Context, Stage
+from headrace.train.budget import fits_in_memory
 from headrace.train.labels import LABEL, label_series
 
 if TYPE_CHECKING:
@@ -95,7 +97,7 @@ def run(
         DataError: If there are too few rows to hold some out.
         SettingError: A cache is wanted, and there is no folder for it.
     """
-    train, test = _held_out(read(data).collect(), pipeline.target, pipeline.seed)
+    train, test = _parts(read(data), pipeline)
     home = None if to is None else Path(to)
     kept = _cache(home, cache)
     context = Context(train, test, home, cache=kept)
@@ -151,6 +153,15 @@ def _stages(pipeline: Pipeline) -> Sequence[Stage]:
         # Tuning and maintenance follow one target.
         return [stage for stage in stages if stage.name not in ("tune", "maintain")]
     return stages
+
+
+def _parts(
+    source: pl.LazyFrame, pipeline: Pipeline
+) -> tuple[pl.DataFrame | pl.LazyFrame, pl.DataFrame | pl.LazyFrame]:
+    """Hold rows out; a table that does not fit the memory stays lazy."""
+    if fits_in_memory(source, pipeline.engine):
+        return _held_out(source.collect(), pipeline.target, pipeline.seed)
+    return split_lazy(source, Split(share=_TEST_SHARE), seed=pipeline.seed)
 
 
 def _held_out(

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import headrace.plan
+from headrace.partitions.message import pack, unpack
 from headrace.plan.arithmetic import Affine
 from headrace.plan.counts import FOLD, TARGET, TargetMeans, ValueCounts, target_column
 from headrace.plan.sample import RowSample
@@ -34,6 +35,7 @@ from headrace.plan.statistic import (
     observe,
 )
 from headrace.plan.values import Made, Mode, Varies
+from headrace.preprocessing.partial import statistic_from_dict, statistic_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -167,6 +169,35 @@ def test_any_split_gives_the_same_answer(
             reduce(statistic.merge, states[place : place + 2]) for place in range(0, len(states), 2)
         ]
     assert same(whole, example.plain(statistic.finish(states[0])))
+
+
+@pytest.mark.parametrize(
+    "example", [*EXAMPLES, Example(Quantiles(k=2))], ids=lambda e: repr(e.statistic)[:40]
+)
+@settings(max_examples=40, deadline=None)
+@given(drawn=rows, cut=st.integers(0, 30))
+def test_states_that_have_travelled_give_the_same_answer_to_the_bit(
+    example: Example, drawn: list[Any], cut: int
+) -> None:
+    frame = frame_of(drawn)
+    chunks = [frame[:cut], frame[cut:]]
+    here = reduce(example.statistic.merge, [state(example, chunk) for chunk in chunks])
+    # The workers have been told of the statistic, and their states have come back.
+    told = statistic_from_dict(unpack(pack(statistic_to_dict(example.statistic))))
+    assert told == example.statistic
+    elsewhere = replace(example, statistic=told)
+    states = [unpack(pack(state(elsewhere, chunk))) for chunk in chunks]
+    there = reduce(example.statistic.merge, states)
+    found, expected = (example.plain(example.statistic.finish(s)) for s in (there, here))
+    assert exactly_the_same(found, expected)
+
+
+def exactly_the_same(left: Any, right: Any) -> bool:
+    if isinstance(left, tuple | list):
+        return len(left) == len(right) and all(map(exactly_the_same, left, right))
+    if isinstance(left, np.ndarray):
+        return left.dtype == right.dtype and left.tobytes() == right.tobytes()
+    return type(left) is type(right) and repr(left) == repr(right)
 
 
 def test_of_several_classes_each_has_its_own_target() -> None:

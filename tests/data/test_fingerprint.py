@@ -217,6 +217,15 @@ def test_what_is_done_on_the_way_counts(file: Path) -> None:
     assert len({fingerprint(one) for one in plans}) == len(plans)
 
 
+def test_a_query_that_was_looked_at_is_the_same(file: Path) -> None:
+    first = fingerprint(pl.scan_parquet(file))
+    for _ in range(3):
+        scan = pl.scan_parquet(file)
+        scan.collect_schema()
+        scan.head(1).collect()
+        assert fingerprint(scan) == first
+
+
 def test_patterns_and_folders_notice_a_new_file(file: Path) -> None:
     pattern, folder = pl.scan_parquet(file.parent / "*.parquet"), pl.scan_parquet(file.parent)
     before = fingerprint(pattern), fingerprint(folder)

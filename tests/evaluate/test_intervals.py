@@ -7,13 +7,8 @@ import numpy as np
 import pytest
 
 from headrace.errors import SettingError
-from headrace.evaluate.intervals import (
-    Interval,
-    Resampled,
-    check_confidence,
-    drawn_weights,
-    resample,
-)
+from headrace.evaluate.intervals import Interval, Resampled, check_confidence
+from headrace.evaluate.resampling import drawn_weights, resample
 from headrace.metrics.measure import Kernel, find
 
 if TYPE_CHECKING:

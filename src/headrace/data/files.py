@@ -20,7 +20,7 @@ from headrace.errors import DataError, Problem, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["EAGER_BYTES", "from_paths"]
+__all__ = ["EAGER_BYTES", "from_paths", "list_files"]
 
 EAGER_BYTES = 64 * 2**20
 """Text files up to this size together are read at once; larger ones stay on disk."""
@@ -41,17 +41,27 @@ def from_paths(paths: Sequence[str | Path]) -> pl.LazyFrame:
         DataError: A path that is not there (the nearest is named), an unknown or a mixed format,
             or a file that cannot be read.
     """
+    kind, files = list_files(paths)
+    try:
+        frame = _READERS[kind](files)
+        unique_names(frame.collect_schema().names())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise_unreadable(error, files)
+    return frame
+
+
+def list_files(paths: Sequence[str | Path]) -> tuple[str, list[Path]]:
+    """Answer the format and the files, in order, that paths stand for.
+
+    Raises:
+        DataError: A path that is not there, or an unknown or a mixed format.
+    """
     files = [file for path in paths for file in _expand(path)]
     formats = {_format(file) for file in files}
     if len(formats) > 1:
         listed = ", ".join(sorted(formats))
         raise DataError([Problem(f"the files are of several formats: {listed}")])
-    try:
-        frame = _READERS[formats.pop()](files)
-        unique_names(frame.collect_schema().names())
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise_unreadable(error, files)
-    return frame
+    return formats.pop(), files
 
 
 def _expand(path: str | Path) -> list[Path]:

@@ -221,9 +221,20 @@ def _plan(frame: pl.LazyFrame) -> Any:
         with warnings.catch_warnings():
             # The binary form, which is to stay, cannot be looked into.
             warnings.filterwarnings("ignore", message=".*'json' serialization format")
-            return json.loads(frame.serialize(format="json"))
+            return _query(json.loads(frame.serialize(format="json")))
     except (pl.exceptions.PolarsError, TypeError, ValueError):
         return None
+
+
+def _query(plan: Any) -> Any:
+    """Answer a plan without what Polars remembers of having looked at it in this process."""
+    if isinstance(plan, list):
+        return [_query(part) for part in plan]
+    if not isinstance(plan, dict):
+        return plan
+    if set(plan) == {"IR"} and {"dsl", "version"} <= set(plan["IR"]):
+        return _query(plan["IR"]["dsl"])
+    return {key: _query(part) for key, part in plan.items()}
 
 
 def _files(plan: Any) -> list[Path] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.clustering.kmeans import FittedKMeans, KMeans
 from headrace.data.profile import Profile
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
     from headrace.deploy.release import Release
 
-__all__ = ["Opened", "fitted_from", "open_release", "parts_of", "save"]
+__all__ = ["Opened", "Parts", "fitted_from", "open_release", "parts_of", "save"]
 
 # Loading finds steps by name among the classes that were imported.
 _HOMES = (clean, normalize, transform, KMeans, Network)
@@ -104,8 +106,24 @@ def open_release(path: Path) -> Opened:
     return Opened(fitted, list(fitted.steps), dict(stored["settings"]), registry, release)
 
 
-def fitted_from(release: Release) -> Fitted:
-    """Rebuild what training learnt from a release.
+class Parts(Protocol):
+    """The parts of a release by name, wherever they lie."""
+
+    def __contains__(self, name: object) -> bool:
+        """Say whether there is a part of this name."""
+
+    def document(self, name: str) -> Any:
+        """Answer a JSON document, its arrays filled in."""
+
+    def arrays(self, name: str) -> Mapping[str, NDArray[Any]]:
+        """Answer named arrays."""
+
+    def bytes(self, name: str) -> bytes:
+        """Answer the content of any part."""
+
+
+def fitted_from(release: Parts) -> Fitted:
+    """Rebuild what training learnt from the parts of a release.
 
     Raises:
         ReleaseError: If a part is missing or does not fit.
@@ -126,11 +144,11 @@ def fitted_from(release: Release) -> Fitted:
     )
 
 
-def _has_network(release: Release) -> bool:
+def _has_network(release: Parts) -> bool:
     return "network.json" in release
 
 
-def _model(release: Release) -> FittedNetwork | FittedKMeans | None:
+def _model(release: Parts) -> FittedNetwork | FittedKMeans | None:
     if _has_network(release):
         weights = release.arrays("weights.npz")
         custom = release.bytes("network.keras") if "network.keras" in release else None

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.errors import DataError, Problem, SettingError
-from headrace.evaluate.intervals import Resampled, check_confidence, resample
+from headrace.evaluate.intervals import Resampled, check_confidence
+from headrace.evaluate.resampling import resample
 from headrace.evaluate.result import ClusterEvaluation, Metric
 from headrace.metrics.counting import weighted_mean
 from headrace.progress import bar

@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from headrace.errors import SettingError
-from headrace.evaluate.intervals import Interval, check_confidence, resample
+from headrace.evaluate.intervals import Interval, check_confidence
+from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure
 from headrace.metrics.measure import PRIMARY, Measure, find

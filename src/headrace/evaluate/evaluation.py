@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.evaluate.comparison import judge
-from headrace.evaluate.intervals import check_confidence, resample
+from headrace.evaluate.intervals import check_confidence
+from headrace.evaluate.resampling import Scored, resample
 from headrace.evaluate.result import Evaluation, Metric
 from headrace.evaluate.scores import check_scores, to_distribution, to_scores
 from headrace.metrics.measure import Measure, find, measures
@@ -17,6 +19,7 @@ from headrace.metrics.measure import primary as usual_primary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -44,6 +47,8 @@ def evaluate(
     confidence: float = 0.95,
     seed: int = 0,
     notes: Sequence[str] = (),
+    engine: Engine = HERE,
+    checkpoint: Path | None = None,
 ) -> Evaluation:
     """Answer how good a model is on rows that it has not seen.
 
@@ -65,6 +70,9 @@ def evaluate(
         confidence: How often the intervals hold the value of all rows of the same kind.
         seed: The same seed gives the same intervals.
         notes: What else the result should say.
+        engine: Who resamples.
+        checkpoint: A folder that keeps what is resampled so far; after a kill the same call goes
+            on from there, to the same intervals.
 
     Raises:
         DataError: The rows do not fit, or hold values that are no numbers or no probabilities.
@@ -95,11 +103,19 @@ def evaluate(
         name: check_scores(target.task, truth, to_scores(target, one), name=f"baseline {name!r}")[1]
         for name, one in (baselines or {}).items()
     }
-    kernels = [one.prepare(truth, seen(one)) for one in chosen]
-    kernels += [decisive.prepare(truth, other) for other in others.values()]
+    kernels = [Scored(one, target, truth, seen(one)) for one in chosen]
+    kernels += [Scored(decisive, target, truth, other) for other in others.values()]
     deciding = [one.deciding_rows(truth, scores) for one in chosen]
     deciding += [decisive.deciding_rows(truth, scores)] * len(others)
-    resampled = resample(kernels, len(truth), resamples=resamples, seed=seed, deciding=deciding)
+    resampled = resample(
+        kernels,
+        len(truth),
+        resamples=resamples,
+        seed=seed,
+        deciding=deciding,
+        engine=engine,
+        checkpoint=checkpoint,
+    )
     own = dict(zip(chosen, resampled, strict=False))
     rivals = dict(zip(others, resampled[len(chosen) :], strict=True))
     return Evaluation(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError, nearest
-from headrace.evaluate.intervals import Resampled, check_confidence, resample
+from headrace.evaluate.intervals import Resampled, check_confidence
+from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure, text_table
 from headrace.metrics.measure import PRIMARY, Measure, find

@@ -18,7 +18,6 @@ that right, at no cost in time:
 from __future__ import annotations
 
 import math
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,28 +25,16 @@ import numpy as np
 
 from headrace.errors import SettingError
 from headrace.metrics.proportions import wilson
-from headrace.progress import bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from headrace.metrics.measure import Kernel
-    from headrace.progress import Bar
+__all__ = ["FEWEST_DRAWS", "Interval", "Resampled", "check_confidence"]
 
-__all__ = ["Interval", "Resampled", "check_confidence", "drawn_weights", "resample"]
-
-_BLOCK = 400_000
-"""Weights that are drawn at a time: a block stays in the processor's cache."""
-
-_GROUPS = 200
-"""Groups of rows that are left out in turn to find out how unequal the rows' influence is."""
-
-_FEWEST_DRAWS = 20
-
-_LONG_WORK = 10_000_000
-"""Drawn rows from which on a progress bar is worth its lines: about a tenth of a second."""
+FEWEST_DRAWS = 20
+"""With fewer resamples than this nothing is said."""
 
 
 class Interval(NamedTuple):
@@ -109,7 +96,7 @@ class Resampled:
             The ends; the whole range of the metric, with a note, where nothing can be said.
         """
         defined = self.draws[np.isfinite(self.draws)]
-        if not math.isfinite(self.value) or self.rows < 2 or len(defined) < _FEWEST_DRAWS:
+        if not math.isfinite(self.value) or self.rows < 2 or len(defined) < FEWEST_DRAWS:
             rows = "row" if self.rows == 1 else "rows"
             note = f"{self.rows} {rows} cannot tell how far it would move: its whole range is given"
             return Interval(lowest, highest, note)
@@ -188,65 +175,6 @@ def _off_the_wall(distances: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.maximum(distances, away.min() / 2 if len(away) else 1.0)
 
 
-def resample(
-    kernels: Sequence[Kernel],
-    rows: int,
-    *,
-    resamples: int = 1000,
-    seed: int = 0,
-    deciding: Sequence[int] | None = None,
-) -> list[Resampled]:
-    """Answer metrics of the same rows, drawn again and again, the same draws for all of them.
-
-    Args:
-        kernels: The metrics, prepared for the rows.
-        rows: How many rows there are.
-        resamples: How many times all rows are drawn.
-        seed: The same seed gives the same draws.
-        deciding: For each metric how many rows decide, if not all of them.
-
-    Raises:
-        SettingError: There are too few resamples for an interval.
-
-    Example:
-        >>> values = np.arange(100.0)
-        >>> mean, = resample([lambda weights: weights @ values / 100], 100)
-        >>> low, high, note = mean.interval(0.95)
-        >>> mean.value, bool(42 < low < 45), bool(54 < high < 57)
-        (49.5, True, True)
-    """
-    if resamples < _FEWEST_DRAWS:
-        raise SettingError(f"resamples must be {_FEWEST_DRAWS} or more, received {resamples}")
-    whole = np.ones((1, rows))
-    values = [float(kernel(whole)[0]) for kernel in kernels]
-    groups = min(rows, _GROUPS) if rows > 1 else 0
-    shown = rows * resamples > _LONG_WORK
-    with bar("resampling", resamples + groups) if shown else nullcontext() as progress:
-        draws = _apply(kernels, drawn_weights(rows, resamples, seed), progress)
-        left_out = _apply(kernels, _weights_without_groups(rows, groups, seed), progress)
-    counts = deciding or [rows] * len(kernels)
-    return [Resampled(*parts) for parts in zip(values, draws, left_out, counts, strict=True)]
-
-
-def drawn_weights(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """Give blocks of weights (some resamples, rows): how often each row was drawn.
-
-    A block is overwritten by the next one.
-
-    Example:
-        >>> [block.sum(axis=1).tolist() for block in drawn_weights(5, 3, seed=0)]
-        [[5.0, 5.0, 5.0]]
-    """
-    random = np.random.default_rng(seed)
-    block = np.empty((0, rows))
-    for size in _block_sizes(rows, resamples):
-        if len(block) != size:
-            block = np.empty((size, rows))
-        for weights in block:
-            weights[:] = np.bincount(random.integers(0, rows, rows), minlength=rows)
-        yield block
-
-
 def check_confidence(confidence: float) -> float:
     """Answer a confidence that makes sense.
 
@@ -258,29 +186,3 @@ def check_confidence(confidence: float) -> float:
             f"confidence must be at least 0.5 and below 1, for example 0.95, received {confidence}"
         )
     return confidence
-
-
-def _weights_without_groups(rows: int, groups: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    group = np.random.default_rng(seed).permutation(rows) % max(groups, 1)
-    first = 0
-    for size in _block_sizes(rows, groups):
-        yield (group != np.arange(first, first + size)[:, np.newaxis]).astype(np.float64)
-        first += size
-
-
-def _block_sizes(rows: int, total: int) -> Iterator[int]:
-    size = max(1, _BLOCK // max(rows, 1))
-    for first in range(0, total, size):
-        yield min(size, total - first)
-
-
-def _apply(
-    kernels: Sequence[Kernel], blocks: Iterator[NDArray[np.float64]], progress: Bar | None
-) -> NDArray[np.float64]:
-    """Answer (metrics, weightings)."""
-    parts = [np.empty((len(kernels), 0))]
-    for weights in blocks:
-        parts.append(np.stack([kernel(weights) for kernel in kernels]))
-        if progress:
-            progress.advance(len(weights))
-    return np.concatenate(parts, axis=1)

@@ -26,6 +26,7 @@ __all__ = [
     "Prepare",
     "Score",
     "find",
+    "known_by_name",
     "measures",
     "of_values",
     "primary",
@@ -86,6 +87,7 @@ class Measure:
             whole distribution, (rows, outputs) in target units.
         likelihoods: The likelihoods whose evaluations report it without being asked; empty for
             all of its tasks.
+        undecided: The measure that this one was made of by `decided`, if it was.
 
     Example:
         >>> hits = Measure.from_score(
@@ -110,6 +112,7 @@ class Measure:
     ranks: bool = False
     reads: Reads = "answer"
     likelihoods: tuple[Likelihood, ...] = ()
+    undecided: Measure | None = None
 
     @classmethod
     def from_score(
@@ -169,6 +172,7 @@ class Measure:
             prepare=lambda y_true, output: prepare(y_true, decisions(output)),
             formula=interval if formula else None,
             reads="answer",
+            undecided=self,
         )
 
     def deciding_rows(self, y_true: NDArray[Any], output: NDArray[Any]) -> int:
@@ -285,6 +289,31 @@ def find(metrics: Sequence[str | Measure], target: Task | TargetSpec) -> tuple[M
             )
         found.append(measure.decided(threshold))
     return tuple(found)
+
+
+def known_by_name(measure: Measure, target: TargetSpec) -> bool:
+    """Answer whether a measure is one of headrace's own, so that any process finds it by name.
+
+    Example:
+        >>> from headrace.model.target import TargetSpec
+        >>> spec = TargetSpec("bought", "binary", classes=("no", "yes"), threshold=0.2)
+        >>> recall, = find(["recall"], spec)
+        >>> own = Measure.from_score("f1", max, tasks=["binary"], higher_is_better=True)
+        >>> known_by_name(recall, spec), known_by_name(own, spec)
+        (True, False)
+    """
+    from headrace.metrics.distributions import of_distribution
+    from headrace.metrics.formulas import BUILT_IN
+
+    if (measure.undecided or measure) in BUILT_IN:
+        return True
+    # Those of distributions are made anew each time.
+    own = [one.name for one in of_distribution(target) if one.prepare.__module__ == _home(measure)]
+    return measure.name in own
+
+
+def _home(measure: Measure) -> str:
+    return str(getattr(measure.prepare, "__module__", ""))
 
 
 def of_values(metrics: Sequence[str | Measure] | None, target: TargetSpec) -> tuple[Measure, ...]:

@@ -178,8 +178,15 @@ class TargetMeans(Statistic):
 
     def start(self, values: Mapping[str, Any]) -> State:
         """Sum up the targets by value and fold."""
-        sums = (pl.exclude("value", FOLD).sum(), pl.len().cast(pl.Int64).alias(_ROWS))
-        return values["rows"].struct.unnest().group_by("value", FOLD).agg(*sums)
+        rows = values["rows"].struct.unnest().lazy()
+        # Each group is gathered before it is summed: sums of parts, one a thread, would be rounded
+        # in another way each time.
+        held = rows.group_by("value", FOLD).agg(
+            pl.exclude("value", FOLD).implode(), pl.len().cast(pl.Int64).alias(_ROWS)
+        )
+        return held.with_columns(pl.exclude("value", FOLD, _ROWS).list.sum()).collect(
+            engine="in-memory"
+        )
 
     def merge(self, left: State, right: State) -> State:
         """Add the sums and counts."""

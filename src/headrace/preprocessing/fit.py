@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from headrace.cache.errors import NotComparable, NotKept
+from headrace.engine import HERE, Engine
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
 from headrace.plan.statistic import BlockStatistic, Question, Statistic
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from headrace.preprocessing.step import Step
 
 __all__ = ["FittedSteps", "fit_steps"]
+
+_FEW = 1_000
+"""Rows by which a free Python step shows which columns it makes."""
 
 
 @dataclass(frozen=True)
@@ -52,24 +56,28 @@ def fit_steps(
     steps: Sequence[Step],
     *,
     cache: Cache | None = None,
+    engine: Engine = HERE,
 ) -> FittedSteps:
     """Fit steps on training rows.
 
     Steps whose columns do not depend on each other are fitted together, in a *wave*; the number
     of scans is the number of waves, whatever the number of columns or steps. A DataFrame is one
-    chunk, with exact statistics; a LazyFrame is read in chunks and never held.
+    chunk, with exact statistics, unless it is large and there is an executor; a LazyFrame is read
+    in partitions and never held.
 
     Args:
         rows: Canonical columns, and those that target statistics need.
         columns: The canonical columns.
         steps: Transformers and free Python steps, in order.
         cache: Where fits are kept, so that steps that have not changed do not read the rows again.
+        engine: Who learns, and with how much memory.
 
     Returns:
         The plan, the transformed rows, and what was learnt.
     """
     kept = None if cache is None else KeptSteps(cache, rows)
-    fitting = _Fitting(TrainingRows(rows), dict(columns), [_Entry(step) for step in steps], kept)
+    entries = [_Entry(step) for step in steps]
+    fitting = _Fitting(TrainingRows(rows, engine), dict(columns), entries, kept)
     while fitting.queue:
         fitting.wave()
     return FittedSteps(
@@ -194,6 +202,9 @@ class _Fitting:
         step = entry.step
         if not isinstance(step, PythonTransformer):
             raise SettingError(_no_step(step))
+        if self.rows.lazy:
+            self._add_python(entry, step)
+            return
         frame = self.rows.collect()
         own = frame.select(list(self.columns))
         self._learn_python(entry, step, own)
@@ -206,6 +217,28 @@ class _Fitting:
         self.rows.replace(behind)
         if self.kept is not None:
             self.kept.start(behind)
+        self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
+
+    def _add_python(self, entry: _Entry, step: PythonTransformer) -> None:
+        """Put a free Python step on lazy rows; it sees them by batches, so it cannot learn.
+
+        Raises:
+            SettingError: It learns from the rows.
+        """
+        if type(step).fit is not PythonTransformer.fit:
+            raise SettingError(
+                f"{step.key()} is free Python that learns (it defines fit), which needs the whole "
+                "table in memory: train on a part of the rows (lazy.head(n)), give more memory, or "
+                "write the step as an hr.Transformer with statistics"
+            )
+        some = self.rows.head(_FEW)
+        own = some.select(list(self.columns))
+        made = same_rows(step.key(), own, step.transform(own))
+        outputs = tuple(_info(made[name], self.columns) for name in made.columns)
+        node = PythonNode.of(step.key(), step.transform, outputs, _python_state(step))
+        self.rows.put(node, list(self.columns))
+        self.nodes.append(node)
+        self.columns = {info.name: info for info in outputs}
         self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
 
     def _learn_python(self, entry: _Entry, step: PythonTransformer, rows: pl.DataFrame) -> None:

@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
+from headrace.partitions.crew import map_tasks
+from headrace.partitions.partition import partition_rows, split_frame, split_lazy
+from headrace.plan.batches import by_batch
 from headrace.plan.statistic import Question, gathers, observe
+from headrace.preprocessing.partial import Lesson, learn_partition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from headrace.plan.plan import Node
+    from headrace.partitions.partition import Partition
+    from headrace.plan.plan import Node, PythonNode
 
 __all__ = ["TrainingRows"]
 
-_CHUNK_ROWS = 250_000
+_TEXT_BYTES = 32
 _HIDDEN = "__headrace_"
 
 
@@ -27,25 +33,48 @@ class TrainingRows:
 
     Operations are put on lazily. A table in memory is computed anew only when a statistic wants
     to have a changed column as it is; aggregations stream through what is pending. A lazy table is
-    read in chunks and never held.
+    read in partitions and never held; so is a table of several partitions for an executor, whose
+    workers put the pending operations on themselves. States are merged in the order of the
+    partitions: the answer does not depend on who worked when.
+
+    Args:
+        rows: Canonical columns, and hidden ones that target statistics need.
+        engine: Who works, and how much memory there is; it decides how many rows a partition has.
 
     Attributes:
         scans: How often the rows were read to learn from them.
     """
 
-    def __init__(self, rows: pl.DataFrame | pl.LazyFrame) -> None:
+    def __init__(self, rows: pl.DataFrame | pl.LazyFrame, engine: Engine = HERE) -> None:
         self.scans = 0
+        self._engine = engine
         self._start(rows)
 
     def _start(self, rows: pl.DataFrame | pl.LazyFrame) -> None:
         self._held = rows if isinstance(rows, pl.DataFrame) else None
         self._lazy = rows.lazy()
+        self._source = self._lazy
+        self._nodes: list[Node] = []
         self._pending: set[str] = set()
 
     def add(self, node: Node) -> None:
         """Put an operation on the rows."""
         self._lazy = node.polars(self._lazy, training=True)
+        self._nodes.append(node)
         self._pending.update(node.outputs)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the rows are a lazy table, which is never held."""
+        return self._held is None
+
+    def head(self, rows: int) -> pl.DataFrame:
+        """Answer the first rows behind all operations so far."""
+        return self._lazy.head(rows).collect()
+
+    def put(self, node: PythonNode, columns: Sequence[str]) -> None:
+        """Put a free Python step on lazy rows, which it sees batch by batch."""
+        self._start(by_batch(node, self._lazy, columns))
 
     def collect(self) -> pl.DataFrame:
         """Answer the rows behind all operations so far, in memory."""
@@ -74,7 +103,13 @@ class TrainingRows:
             return []
         self.scans += 1
         _check_needs(self._lazy, questions)
-        return self._whole(questions) if self._held is not None else self._chunked(questions)
+        if self._held is not None and not self._is_shared(self._held):
+            return self._whole(questions)
+        return self._in_partitions(questions)
+
+    def _is_shared(self, held: pl.DataFrame) -> bool:
+        """Answer whether a table in memory is worth sending to workers."""
+        return self._engine.executor is not None and held.height > self._partition_rows()
 
     def _whole(self, questions: Sequence[Question]) -> list[Any]:
         wanted = {name for q in questions if gathers(q[0]) for name in q[1]}
@@ -84,21 +119,37 @@ class TrainingRows:
         with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
             return list(pool.map(_finish_whole, questions, values))
 
-    def _chunked(self, questions: Sequence[Question]) -> list[Any]:
-        statistics = [statistic for statistic, _ in questions]
-
-        def states(chunk: pl.DataFrame) -> list[Any]:
-            values = observe(chunk, questions)
-            return [s.start(value) for s, value in zip(statistics, values, strict=True)]
-
-        def merge(left: list[Any], right: list[Any]) -> list[Any]:
-            return [s.merge(a, b) for s, a, b in zip(statistics, left, right, strict=True)]
-
-        used = self._lazy.select(_used(self._lazy, questions))
+    def _in_partitions(self, questions: Sequence[Question]) -> list[Any]:
+        used = _used(self._lazy, questions)
+        lesson = Lesson(tuple(self._nodes), tuple(questions), tuple(used))
         # In order, so that sums are rounded the same way every time.
-        chunks = used.collect_batches(chunk_size=_CHUNK_ROWS, maintain_order=True)
-        merged = reduce(merge, map(states, chunks), states(used.head(0).collect()))
-        return [s.finish(state) for s, state in zip(statistics, merged, strict=True)]
+        return lesson.finish(reduce(lesson.merge, self._states(lesson)))
+
+    def _states(self, lesson: Lesson) -> Iterator[list[Any]]:
+        """Give the states of each partition, in order."""
+        partitions = self._partitions(lesson)
+        if self._engine.executor is None or not lesson.travels:
+            return (lesson.states(partition.open()) for partition in partitions)
+        return map_tasks(
+            self._engine,
+            learn_partition,
+            (partition.to_dict() for partition in partitions),
+            shared=lesson.to_dict(),
+        )
+
+    def _partitions(self, lesson: Lesson) -> Iterator[Partition]:
+        wanted = {*lesson.used, *(name for node in lesson.nodes for name in node.inputs)}
+        there = self._source.collect_schema().names()
+        read = [name for name in there if name in wanted or name.startswith(_HIDDEN)]
+        rows = self._partition_rows()
+        if self._held is not None:
+            return split_frame(self._held.select(read), rows)
+        return split_lazy(self._source, rows, read)
+
+    def _partition_rows(self) -> int:
+        kinds = self._source.collect_schema().values()
+        row = sum(_TEXT_BYTES if kind == pl.String else 8 for kind in kinds)
+        return partition_rows(self._engine.memory, row)
 
 
 def _finish_whole(question: Question, values: Mapping[str, Any]) -> Any:

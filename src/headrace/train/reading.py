@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
 
-__all__ = ["ROW", "WEIGHT", "TrainingRows", "read_rows", "requiring"]
+__all__ = ["ROW", "WEIGHT", "TrainingRows", "left_out", "read_rows", "requiring"]
 
 ROW = "__headrace_row__"
 """Column with the place of a row in what came in."""
@@ -68,7 +68,7 @@ def read_rows(
     if target is not None:
         labels = ordered_labels(raw, target)
         canonical = canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
-        notes += _left_out(raw.height - canonical.height, raw.height, ", ".join(targets))
+        notes += left_out(raw.height - canonical.height, raw.height, ", ".join(targets))
     if weight is not None:
         canonical = canonical.with_columns(
             _weights(raw[weight])[canonical[ROW].to_numpy()].alias(WEIGHT)
@@ -85,7 +85,12 @@ def requiring(schema: Schema, used: Sequence[str]) -> Schema:
     )
 
 
-def _left_out(missing: int, rows: int, target: str) -> list[str]:
+def left_out(missing: int, rows: int, target: str) -> list[str]:
+    """Answer what to say of rows without a target.
+
+    Raises:
+        DataError: No row has one.
+    """
     if missing == rows:
         raise DataError([Problem("the target is missing in every row", column=target)])
     if not missing:

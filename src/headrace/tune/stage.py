@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from headrace.data.fingerprint import fingerprint
 from headrace.data.infer import infer_schema
+from headrace.data.lazy_split import is_drawn
+from headrace.data.scan import batches, collect
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.duration import seconds
@@ -19,8 +24,11 @@ from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
+from headrace.train.budget import fits_in_memory
+from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
-from headrace.train.training import train, train_kept
+from headrace.train.training import train
+from headrace.tune.remote import RemoteTrials, stays_here
 from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
@@ -28,17 +36,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import polars as pl
-
     from headrace.cache.cache import Cache
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
+    from headrace.tune.remote import Elsewhere
     from headrace.tune.result import TuneResult
     from headrace.tune.space import Space
     from headrace.tune.study import Report
 
 __all__ = ["Tune", "seconds"]
+
+_MOST_SEARCHED = 200_000
+"""Rows that a search uses of a table that does not fit the memory."""
+
+_PLACE = "__headrace_place__"
 
 
 class Tune(Stage):
@@ -102,7 +114,7 @@ class Tune(Stage):
         Raises:
             SettingError: If there is nothing to tune, or a limit cannot be used.
         """
-        search = _Search(self, pipeline, read(data).collect(), cache)
+        search = _Search(self, pipeline, data, cache)
         found = run_study(
             search.objective,
             search.space,
@@ -113,7 +125,10 @@ class Tune(Stage):
             start=[search.current],
             identity=search.identity(),
             seed=pipeline.seed,
+            engine=pipeline.engine,
+            elsewhere=search.elsewhere(),
         )
+        found = replace(found, notes=(*found.notes, *search.notes))
         if found.best is None:
             return found
         comparison = search.compare(found.best.parameters)
@@ -127,7 +142,7 @@ class _Search:
     """A pipeline's settings as something that can be tried."""
 
     def __init__(
-        self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame, cache: Cache | None
+        self, settings: Tune, pipeline: Pipeline, data: object, cache: Cache | None
     ) -> None:
         if pipeline.target is None:
             raise SettingError(
@@ -139,8 +154,10 @@ class _Search:
                 f"{', '.join(pipeline.target)}: tune a pipeline for one of them"
             )
         self._pipeline = pipeline
-        self._raw = raw
+        self._source = read(data)
         self._cache = cache
+        raw, self.notes = _searched(self._source, pipeline)
+        self._raw = raw
         self._base = _with_steps(pipeline, raw)
         proposed = {name: step.search_space() for name, step in self._base.named_steps().items()}
         self.space = dict(settings.space) if settings.space is not None else joined(proposed)
@@ -158,6 +175,17 @@ class _Search:
         digest = hashlib.sha256(fingerprint(self._raw).encode())
         digest.update(repr(self._base).encode())
         return digest.hexdigest()[:16]
+
+    def elsewhere(self) -> Elsewhere | None:
+        """Answer how trials are told to workers; None where they are tried here."""
+        if self._pipeline.engine.executor is None:
+            return None
+        if reason := stays_here(self._base.steps or ()):
+            warnings.warn(
+                f"the trials run in this process, one after the other: {reason}", stacklevel=5
+            )
+            return None
+        return RemoteTrials(self._base, self._learn)
 
     def objective(self, parameters: dict[str, Any], report: Report) -> float:
         """Train with some settings and answer the best validation loss."""
@@ -191,7 +219,7 @@ class _Search:
         """Give the pipeline the found settings, trained on all rows."""
         better = self._with(parameters)
         self._pipeline.steps, self._pipeline.network = better.steps, None
-        self._pipeline.train(self._raw, cache=self._cache)
+        self._pipeline.train(self._source, cache=self._cache)
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
         if self._best is not None and self._best[1] == parameters:
@@ -213,6 +241,22 @@ class _Search:
             seed=candidate.seed,
             cache=self._cache,
         )
+
+
+def _searched(source: pl.LazyFrame, pipeline: Pipeline) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Answer the rows that the search uses: all, or a sample of what does not fit the memory."""
+    if fits_in_memory(source, pipeline.engine):
+        return source.collect(), ()
+    numbered = source.with_row_index(_PLACE)
+    count = collect(source.select(pl.len()), streaming=True).item()
+    share = min(1.0, _MOST_SEARCHED / max(count, 1))
+    drawn = numbered.filter(is_drawn(pl.col(_PLACE), share, pipeline.seed)).drop(_PLACE)
+    rows = pl.concat(batches(drawn))
+    note = (
+        f"the search used a random sample of {rows.height:,} of {count:,} rows; a better pipeline "
+        "is trained on all of them"
+    )
+    return rows, (note,)
 
 
 def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:

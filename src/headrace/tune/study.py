@@ -14,19 +14,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.evaluate.table import figure
 from headrace.progress import bar
 from headrace.tune.result import Trial, TuneResult
 from headrace.tune.space import check_space, describe, drawn, restored, stored
 from headrace.tune.storage import opened
+from headrace.tune.together import STARTUP_TRIALS, WARMUP_EPOCHS, Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
     import optuna
 
+    from headrace.partitions.crew import Ended
+    from headrace.tune.remote import Elsewhere
     from headrace.tune.space import Space
 
 __all__ = ["Objective", "Report", "run_study"]
@@ -75,6 +80,8 @@ def run_study(
     start: Sequence[Mapping[str, Any]] = (),
     identity: str = "",
     seed: int = 0,
+    engine: Engine = HERE,
+    elsewhere: Elsewhere | None = None,
 ) -> TuneResult:
     """Search for the settings with the best value (Optuna's TPE, with median pruning).
 
@@ -92,6 +99,8 @@ def run_study(
         identity: What the study is about, such as a hash of the data; a stored study about
             something else is refused.
         seed: The same seed gives the same settings, as long as the values are the same.
+        engine: With an executor several trials run at a time, if `elsewhere` says how.
+        elsewhere: How a trial is told to a worker; None to try all of them here.
 
     Raises:
         SettingError: The space is empty, a limit is not above 0, or the stored study is another
@@ -122,7 +131,11 @@ def run_study(
             known = stored(parameters, space)
             if known and not _is_there(study, known):
                 study.enqueue_trial(known)
-        _Session(study, objective, space, trials, deadline, seed).run()
+        session = _Session(study, objective, space, trials, deadline, seed)
+        if engine.executor is not None and elsewhere is not None:
+            session.run_together(elsewhere, engine.executor)
+        else:
+            session.run()
         found = tuple(_trial(one, space) for one in study.trials if _finished(one))
     return TuneResult(
         metric=metric,
@@ -155,14 +168,41 @@ class _Session:
                 done += 1
                 progress.advance(1, self._best())
 
-    def _try_one(self) -> None:
-        import optuna
+    def run_together(self, elsewhere: Elsewhere, executor: Executor) -> None:
+        """Let workers try settings, several at a time."""
+        done = sum(_finished(one) for one in self.study.trials)
+        wanted = math.inf if self.trials is None else self.trials - done
+        team = Together(self.study, self._ask, elsewhere, executor, self.deadline)
+        with bar("tuning", self.trials) as progress:
+            progress.advance(done, self._best())
+            try:
+                for trial, ended in team.run(wanted):
+                    self._tell(trial, ended)
+                    progress.advance(1, self._best())
+            except BaseException:
+                for trial in team.running.values():
+                    _give_up(self.study, self.study.trials[trial.number], self.space)
+                raise
 
+    def _ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
         self.study.sampler = self._sampler()
         trial = self.study.ask()
+        return trial, drawn(trial, self.space)
+
+    def _tell(self, trial: optuna.Trial, ended: Ended) -> None:
+        if ended.error is not None:
+            self._failed(trial, ended.error)
+            return
+        sign = -1 if _maximizes(self.study.direction) else 1
+        for epoch, loss in enumerate(ended.answer["losses"]):
+            trial.report(sign * loss, epoch)
+        self._end(trial, **{name: ended.answer[name] for name in ("value", "pruned", "late")})
+
+    def _try_one(self) -> None:
+        trial, parameters = self._ask()
         watch = _Watch(trial, self.study.direction, self.deadline)
         try:
-            value = float(self.objective(drawn(trial, self.space), watch.report))
+            value = float(self.objective(parameters, watch.report))
         except Exception as error:  # noqa: BLE001 - whatever a trial dies of, the study goes on
             self._failed(trial, error)
             return
@@ -170,10 +210,15 @@ class _Session:
             # Ctrl-C, or the process is being ended: the same settings come again next time.
             _give_up(self.study, self.study.trials[trial.number], self.space)
             raise
-        if watch.pruned:
+        self._end(trial, value, pruned=watch.pruned, late=watch.late)
+
+    def _end(self, trial: optuna.Trial, value: float, *, pruned: bool, late: bool) -> None:
+        import optuna
+
+        if pruned:
             self.study.tell(trial, state=optuna.trial.TrialState.PRUNED)
             return
-        if watch.late:
+        if late:
             trial.set_user_attr(_NOTE, "stopped when time was up")
         if math.isfinite(value):
             self.study.tell(trial, value)
@@ -184,14 +229,22 @@ class _Session:
     def _sampler(self) -> optuna.samplers.BaseSampler:
         """Answer what draws the next settings: the same ones, however often the study was cut off.
 
-        The seed moves on with the trials that are done and with the settings that were given up.
+        The seed moves on with the trials that are done or under way elsewhere, and with the
+        settings that were given up.
         """
         import optuna
 
-        places = [one for one in self.study.trials if _finished(one) or _was_given_up(one)]
+        places = [
+            one
+            for one in self.study.trials
+            if _finished(one) or _was_given_up(one) or one.state.name == "RUNNING"
+        ]
         random_trials = 10 if self.trials is None else max(3, min(10, self.trials // 4))
         return optuna.samplers.TPESampler(
-            seed=self.seed + len(places), n_startup_trials=random_trials
+            seed=self.seed + len(places),
+            n_startup_trials=random_trials,
+            # Trials that are under way count as bad ones, so that others look elsewhere.
+            constant_liar=True,
         )
 
     def _failed(self, trial: optuna.Trial, error: Exception) -> None:
@@ -263,7 +316,9 @@ def _load(
             f"the study in {path} was made with another {' and another '.join(different)}: "
             "give another file as the storage, or go on with what it was made with"
         )
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=2)
+    study.pruner = optuna.pruners.MedianPruner(
+        n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
+    )
     return study
 
 
