@@ -21,7 +21,7 @@ from headrace.deploy.registry import Registry
 from headrace.evaluate.stage import Evaluate
 from headrace.preprocessing.space import Real
 from headrace.result import Result
-from headrace.train import training
+from headrace.train import cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -149,7 +149,7 @@ def test_the_training_gets_a_folder_that_stays(
         folders.append(settings["checkpoint"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", watched)
+    monkeypatch.setattr(cached, "train", watched)
     told = []
     for epochs in (2, 2, 3):
         pipe = pipeline(hr.Train(), epochs=epochs)
