@@ -13,6 +13,7 @@ from headrace.cache.errors import NotComparable, NotKept
 from headrace.cache.explanation import Line
 from headrace.cache.values import plain
 from headrace.data.fingerprint import contents
+from headrace.data.source import is_lazy
 from headrace.deploy.parts import parts_of
 from headrace.storage.arrays import arrays_bytes
 from headrace.storage.documents import canonical_json
@@ -43,7 +44,7 @@ class Keeping:
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
         self._keys: dict[str, str | None] = {}
-        self._rows: list[tuple[pl.DataFrame, dict[str, Any]]] = []
+        self._rows: list[tuple[pl.DataFrame | pl.LazyFrame, dict[str, Any]]] = []
 
     def run(self, stage: Stage, pipeline: Pipeline, context: Context) -> Result | None:
         """Answer the result of a stage: the one that is kept, or that of its work now."""
@@ -113,12 +114,14 @@ class Keeping:
             name: self._rows_of(frame) for key, (name, frame) in rows.items() if key in stage.reads
         }
 
-    def _rows_of(self, frame: pl.DataFrame) -> dict[str, Any]:
+    def _rows_of(self, frame: pl.DataFrame | pl.LazyFrame) -> dict[str, Any]:
         for known, rows in self._rows:
             if known is frame:
                 return rows
         found = contents(frame)
-        rows = {"count": found.rows, "columns": dict(found.columns)}
+        # Files are known as a whole.
+        files = {"files": found.digest} if is_lazy(frame) else {}
+        rows = {"count": found.rows, "columns": dict(found.columns), **files}
         self._rows.append((frame, rows))
         return rows
 

@@ -26,7 +26,7 @@ class Context:
     """What the stages of one run share.
 
     Attributes:
-        train: The rows to learn from, raw.
+        train: The rows to learn from, raw; lazy where they do not fit the memory.
         test: The rows held out, raw; no stage may train on them.
         to: The folder of the registry that a release is published to; None to publish nothing.
         results: What each stage answered, by the stage's name, in order.
@@ -35,8 +35,8 @@ class Context:
             it can go on after a kill; None where nothing is kept.
     """
 
-    train: pl.DataFrame
-    test: pl.DataFrame
+    train: pl.DataFrame | pl.LazyFrame
+    test: pl.DataFrame | pl.LazyFrame
     to: Path | None = None
     results: dict[str, Result] = field(default_factory=dict)
     cache: Cache | None = None

@@ -120,7 +120,7 @@ def train_streamed(
         with clock("read"):
             rows = read_lazy_rows(source, target, weight, kinds)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
-        work = _Work(rows, chosen, _check(chosen), validation, seed, engine.memory, base, clock)
+        work = _Work(rows, chosen, _check(chosen), validation, seed, engine, base, clock)
         settings = {"target": target, "kinds": _plain(kinds), "weight": weight, "seed": seed}
         if checkpoint is None:
             with _spill() as folder:
@@ -160,7 +160,7 @@ class _Work:
     network: Network
     validation: Validation
     seed: int
-    memory: int | None
+    engine: Engine
     base: int
     clock: Clock
 
@@ -168,11 +168,17 @@ class _Work:
         """Fit the steps, write the store, and train the network from it."""
         rows, clock, seed = self.rows, self.clock, self.seed
         with clock("split"):
-            most = Budget.most_held(self.memory, self.base, len(rows.schema))
+            most = Budget.most_held(self.engine.memory, self.base, len(rows.schema))
             parts = _split(rows, self.network, self.validation, most, seed)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = fit_steps(parts.train, schema_columns(rows.schema), self.chosen.before_model)
+            # Without the memory, which would change the parts and so how sums are rounded.
+            fitted = fit_steps(
+                parts.train,
+                schema_columns(rows.schema),
+                self.chosen.before_model,
+                engine=replace(self.engine, memory=None),
+            )
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
@@ -222,7 +228,7 @@ class _Work:
     def _budget(self, fitted: FittedSteps, parts: _Parts) -> Budget:
         held = _held_count(parts, self.rows.count)
         return Budget.of(
-            self.memory, self.base, fitted.plan.spec, held=held, rows=self.rows.count - held
+            self.engine.memory, self.base, fitted.plan.spec, held=held, rows=self.rows.count - held
         )
 
     def _about(self) -> dict[str, Any]:

@@ -90,7 +90,7 @@ class Tune(Stage):
         """Give the pipeline the settings that were kept, if they were."""
         if result.kept:
             cache = context.cache and context.cache.apart()
-            search = _Search(self, pipeline, context.train, cache)
+            search = _Search(self, pipeline, context.train.lazy().collect(), cache)
             search.keep(result.best.parameters)
         return result  # type: ignore[no-any-return]
 
