@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from headrace.deploy.registry import Registry
 from headrace.evaluate.stage import Evaluate
 from headrace.preprocessing.space import Real
 from headrace.result import Result
+from headrace.train import training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,13 +42,17 @@ def rows(table: pl.DataFrame) -> pl.DataFrame:
     return table.select("age", "hours", "member", "rich")
 
 
-def pipeline(*stages: Stage, high: float | None = None, epochs: int = 2) -> hr.Pipeline:
+def pipeline(*stages: Stage, epochs: int = 2) -> hr.Pipeline:
     network = hr.Network([8], epochs=epochs, batch_size=64)
     steps = [hr.clean.Impute(), hr.normalize.Standardize(), network]
-    if high is not None:
-        steps.insert(2, hr.clean.Clip(high=high))
     life = stages or (hr.Train(), QUICK, hr.Deploy(), hr.Maintain())
     return hr.Pipeline(steps, target="rich", stages=life)
+
+
+def steps_alone(*more: Any) -> hr.Pipeline:
+    """A pipeline without a model, which is quick to train."""
+    steps = [hr.clean.Impute(), hr.normalize.Standardize(), *more]
+    return hr.Pipeline(steps, stages=[hr.Train()])
 
 
 def figures(results: RunResult) -> dict[str, Any]:
@@ -74,6 +80,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[int]
     return calls
 
 
+@pytest.mark.slow
 def test_a_second_run_gives_the_same_and_does_nothing_again(
     rows: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,31 +110,32 @@ def test_a_second_run_gives_the_same_and_does_nothing_again(
     assert "roc_auc" in page
 
 
-def test_editing_the_last_steps_fits_no_other_again(rows: pl.DataFrame, tmp_path: Path) -> None:
-    pipeline().run(rows, cache=tmp_path)
-    told = pipeline(epochs=3).run(rows, cache=tmp_path).cache
-    assert told.kept == ("schema", *STEPS)
-    assert told["train"] == "ran: parameters of Network changed: epochs 2 -> 3"
-    assert told["evaluate"] == "ran: what comes before it changed (the training)"
-    told = pipeline(high=1.0).run(rows, cache=tmp_path).cache
-    assert told.kept == ("schema", *STEPS)
-    assert told["3. clean.Clip"] == "ran: never before"
-    told = pipeline(high=2.0).run(rows, cache=tmp_path).cache
+def test_editing_the_last_step_fits_no_other_again(rows: pl.DataFrame, tmp_path: Path) -> None:
+    steps_alone(hr.clean.Clip(high=1.0)).run(rows, cache=tmp_path)
+    told = steps_alone(hr.clean.Clip(high=2.0)).run(rows, cache=tmp_path).cache
     assert told.kept == ("schema", *STEPS)
     assert told["3. clean.Clip"] == "ran: parameters of Clip changed: high 1.0 -> 2.0"
+    assert told["train"] == "ran: parameters of Clip changed: high 1.0 -> 2.0"
 
 
-def test_editing_a_stage_runs_that_stage(rows: pl.DataFrame, tmp_path: Path) -> None:
-    pipeline(hr.Train(), QUICK).run(rows, cache=tmp_path)
+@pytest.mark.slow
+def test_editing_the_network_or_a_stage_runs_what_follows(
+    rows: pl.DataFrame, tmp_path: Path
+) -> None:
     more = hr.Evaluate(compare=(), importance=False, resamples=60)
+    pipeline(hr.Train(), QUICK).run(rows, cache=tmp_path)
     told = pipeline(hr.Train(), more).run(rows, cache=tmp_path).cache
     assert told.ran == ("evaluate",)
     assert told["evaluate"] == "ran: parameters of Evaluate changed: resamples 50 -> 60"
+    told = pipeline(hr.Train(), QUICK, epochs=3).run(rows, cache=tmp_path).cache
+    assert told.kept == ("schema", *STEPS)
+    assert told["train"] == "ran: parameters of Network changed: epochs 2 -> 3"
+    assert told["evaluate"] == "ran: what comes before it changed (the training)"
 
 
 def test_other_rows_are_told_apart(rows: pl.DataFrame, tmp_path: Path) -> None:
-    pipeline(hr.Train()).run(rows, cache=tmp_path)
-    told = pipeline(hr.Train()).run(rows.head(500), cache=tmp_path).cache
+    steps_alone().run(rows, cache=tmp_path)
+    told = steps_alone().run(rows.head(500), cache=tmp_path).cache
     assert told.kept == ()
     assert told["train"] == "ran: the rows changed (480 -> 400)"
 
@@ -135,22 +143,25 @@ def test_other_rows_are_told_apart(rows: pl.DataFrame, tmp_path: Path) -> None:
 def test_the_training_gets_a_folder_that_stays(
     rows: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from headrace.train import training
-
     folders: list[Path] = []
-    whole = training.train
 
-    def watched(*arguments: Any, **settings: Any) -> Any:
+    def watched(*_: Any, **settings: Any) -> Any:
         folders.append(settings["checkpoint"])
-        return whole(*arguments, **settings)
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(training, "train", watched)
+    told = []
     for epochs in (2, 2, 3):
-        pipeline(hr.Train(), epochs=epochs).run(rows, cache=tmp_path)
+        pipe = pipeline(hr.Train(), epochs=epochs)
+        with pytest.raises(KeyboardInterrupt):
+            pipe.run(rows, cache=tmp_path)
+        told.append([entry.made for entry in hr.Cache(tmp_path).entries()])
     assert folders[0] == folders[1] != folders[2]
     assert folders[0].is_relative_to(tmp_path / "train")
+    assert told == [[None], [None], [None, None]]  # unfinished, and to be cleaned like the rest
 
 
+@pytest.mark.slow
 def test_the_release_is_published_again_if_it_is_gone_or_altered(
     rows: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -166,6 +177,7 @@ def test_the_release_is_published_again_if_it_is_gone_or_altered(
     assert Registry(tmp_path / "two").resolve().version == first.version
 
 
+@pytest.mark.slow
 def test_what_maintenance_put_in_place_is_taken_back(rows: pl.DataFrame, tmp_path: Path) -> None:
     pipe = pipeline(hr.Train(), hr.Deploy())
     pipe.run(rows, to=tmp_path)
@@ -180,6 +192,7 @@ def test_what_maintenance_put_in_place_is_taken_back(rows: pl.DataFrame, tmp_pat
     assert registry.previous() is None  # as after the first run
 
 
+@pytest.mark.slow
 def test_clusters_and_several_targets_are_kept_too(table: pl.DataFrame, tmp_path: Path) -> None:
     steps = [hr.clean.Impute(), hr.KMeans(2, columns=["age", "hours"])]
     several = hr.Network([4], epochs=1)
@@ -255,25 +268,28 @@ def test_a_network_that_cannot_be_compared_is_trained_each_time(
 ) -> None:
     import keras
 
-    steps = [hr.clean.Impute(), hr.Network([keras.layers.Dense(4)], epochs=1)]
-    for _ in range(2):
-        told = hr.Pipeline(steps, target="rich", stages=[hr.Train()]).run(rows, cache=tmp_path)
+    stages = [hr.Train()]
+    quick = hr.Network([4], epochs=1)
+    own = hr.Network([keras.layers.Dense(4)], epochs=1)
+    for network in (quick, own):
+        steps = [hr.clean.Impute(), network]
+        told = hr.Pipeline(steps, target="rich", stages=stages).run(rows, cache=tmp_path)
     assert told.cache["train"].startswith("ran: the parameters of Network cannot be compared: ")
     assert "1. clean.Impute" in told.cache.kept
 
 
 def test_where_the_cache_is(rows: pl.DataFrame, tmp_path: Path) -> None:
-    nothing = pipeline(hr.Train()).run(rows)
-    assert nothing.cache.lines == ()
-    pipeline(hr.Train()).run(rows, to=tmp_path / "models", cache=True)
+    nothing = steps_alone()
+    assert nothing.explain_cache() is None
+    assert nothing.run(rows).cache.lines == ()
+    steps_alone().run(rows, to=tmp_path / "models", cache=True)
     assert (tmp_path / "models" / ".cache" / "steps").is_dir()
     with pytest.raises(hr.SettingError, match="give one as to, or a folder as cache"):
-        pipeline(hr.Train()).run(rows, cache=True)
-    assert pipeline().explain_cache() is None
+        steps_alone().run(rows, cache=True)
 
 
 def test_a_release_is_not_written_to(rows: pl.DataFrame, tmp_path: Path) -> None:
-    pipe = pipeline()
+    pipe = steps_alone()
     pipe.train(rows)
     pipe.save(tmp_path / "saved")
     with pytest.raises(hr.ReleaseError, match="is a release; a registry needs a folder of its own"):
@@ -339,7 +355,7 @@ print("ready", flush=True)
 for line in sys.stdin:
     child = os.fork()
     if child == 0:
-        live(*line.split())
+        live(*json.loads(line))
         os._exit(0)
     print(child, flush=True)
     print(os.waitpid(child, 0)[1], flush=True)
@@ -367,7 +383,7 @@ class Runner:
     def start(self, to: Path) -> int:
         assert self.process.stdin is not None
         to.mkdir(exist_ok=True)
-        self.process.stdin.write(f"{self.data} {to}\n")
+        self.process.stdin.write(json.dumps([str(self.data), str(to)]) + "\n")
         self.process.stdin.flush()
         return int(self._told())
 
@@ -377,6 +393,9 @@ class Runner:
     def run(self, to: Path) -> dict[str, Any]:
         self.start(to)
         assert self.ended() == 0
+        return self.told(to)
+
+    def told(self, to: Path) -> dict[str, Any]:
         found = json.loads((to / "told.json").read_text())
         return {"told": timeless(found["told"]), "version": found["version"]}
 
@@ -401,13 +420,20 @@ def test_a_run_that_is_killed_again_and_again_ends_in_the_same(
     whole = runner.run(tmp_path / "whole")
     seconds = time.monotonic() - began
     moments, killed = random.Random(7), 0
+    folders = (tmp_path / f"killed {number}" for number in range(100))
+    folder = next(folders)
     while killed < 10:
-        child = runner.start(tmp_path / "killed")
+        child = runner.start(folder)
         time.sleep(moments.uniform(0.02, 0.35) * seconds)
-        os.kill(child, signal.SIGKILL)
-        killed += runner.ended() == signal.SIGKILL
-    assert runner.run(tmp_path / "killed") == whole
-    registry = Registry(tmp_path / "killed")
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        if runner.ended() == signal.SIGKILL:
+            killed += 1
+        else:  # it came to its end before: the next one begins anew
+            assert runner.told(folder) == whole
+            folder = next(folders)
+    assert runner.run(folder) == whole
+    registry = Registry(folder)
     assert registry.versions() == Registry(tmp_path / "whole").versions()
     assert registry.alias("champion") == whole["version"]
 

@@ -12,12 +12,10 @@ from headrace.cache.codec import Codec
 from headrace.cache.errors import NotComparable, NotKept
 from headrace.cache.explanation import Line
 from headrace.cache.values import plain
-from headrace.data.fingerprint import contents
-from headrace.data.source import is_lazy
 from headrace.deploy.parts import parts_of
 from headrace.storage.arrays import arrays_bytes
 from headrace.storage.documents import canonical_json
-from headrace.train.kept import LIBRARIES, steps_of
+from headrace.train.kept import LIBRARIES, rows_of, steps_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -118,10 +116,7 @@ class Keeping:
         for known, rows in self._rows:
             if known is frame:
                 return rows
-        found = contents(frame)
-        # Files are known as a whole.
-        files = {"files": found.digest} if is_lazy(frame) else {}
-        rows = {"count": found.rows, "columns": dict(found.columns), **files}
+        rows = rows_of(frame)
         self._rows.append((frame, rows))
         return rows
 

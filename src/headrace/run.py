@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
-
 from headrace.cache.cache import Cache
 from headrace.cache.explanation import Explanation
 from headrace.data.lazy_split import split_lazy
-from headrace.data.scan import collect
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.errors import DataError, Problem, ReleaseError, SettingError
@@ -24,6 +21,7 @@ from headrace.train.labels import LABEL, label_series
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import polars as pl
     from matplotlib.axes import Axes
 
     from headrace.pipeline import Pipeline
@@ -100,12 +98,12 @@ def run(
         DataError: If there are too few rows to hold some out.
         SettingError: A cache is wanted, and there is no folder for it.
     """
-    train, test = _parts(pipeline, read(data))
+    train, test = _parts(read(data), pipeline)
     home = None if to is None else Path(to)
     kept = _cache(home, cache)
     context = Context(train, test, home, cache=kept)
     keeping = None if kept is None else Keeping(kept)
-    for stage in _stages(pipeline, held=isinstance(train, pl.DataFrame)):
+    for stage in _stages(pipeline):
         result = (
             stage.run(pipeline, context)
             if keeping is None
@@ -146,12 +144,10 @@ def _cache(to: Path | None, cache: str | Path | bool | None) -> Cache | None:
     return Cache(to / _CACHE)
 
 
-def _stages(pipeline: Pipeline, *, held: bool) -> Sequence[Stage]:
+def _stages(pipeline: Pipeline) -> Sequence[Stage]:
     if pipeline.stages is not None:
         return pipeline.stages
     stages = default_stages()
-    if not held:  # a search trains many times on the rows, which it holds
-        stages = [stage for stage in stages if stage.name != "tune"]
     if pipeline.target is None:
         return [stage for stage in stages if stage.name != "tune"]
     if not isinstance(pipeline.target, str):
@@ -161,11 +157,11 @@ def _stages(pipeline: Pipeline, *, held: bool) -> Sequence[Stage]:
 
 
 def _parts(
-    pipeline: Pipeline, source: pl.LazyFrame
+    source: pl.LazyFrame, pipeline: Pipeline
 ) -> tuple[pl.DataFrame | pl.LazyFrame, pl.DataFrame | pl.LazyFrame]:
-    """Hold a fifth of the rows out; a table that does not fit the memory is not held for it."""
+    """Hold rows out; a table that does not fit the memory stays lazy."""
     if fits_in_memory(source, pipeline.engine):
-        return _held_out(collect(source), pipeline.target, pipeline.seed)
+        return _held_out(source.collect(), pipeline.target, pipeline.seed)
     return split_lazy(source, Split(share=_TEST_SHARE), seed=pipeline.seed)
 
 

@@ -26,8 +26,8 @@ class Context:
     """What the stages of one run share.
 
     Attributes:
-        train: The rows to learn from, raw; lazy where they do not fit the memory.
-        test: The rows held out, raw; no stage may train on them.
+        train: The rows to learn from, raw; a lazy table where they do not fit the memory.
+        test: The rows held out, raw, likewise; no stage may train on them.
         to: The folder of the registry that a release is published to; None to publish nothing.
         results: What each stage answered, by the stage's name, in order.
         cache: Where results are kept; None where nothing is.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Lesson", "learn_partition", "statistic_from_dict", "statistic_to_dict"]
 
 _OURS = "headrace."
+_CLASS = "class"
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ class Lesson:
         """Answer the lesson as plain values and arrays, as messages hold them."""
         return {
             "nodes": [
-                node.to_dict() | {"training": node.training and _operation_to_dict(node.training)}
+                node.to_dict() | {"training": node.training and _told(node.training)}
                 for node in self.nodes
             ],
             "questions": [
@@ -111,13 +112,7 @@ def statistic_to_dict(statistic: Statistic | BlockStatistic) -> dict[str, Any]:
         >>> statistic_from_dict(stored) == Quantiles((0.5,))
         True
     """
-    kind = type(statistic)
-    parameters = {field.name: getattr(statistic, field.name) for field in fields(statistic)}  # type: ignore[arg-type]
-    return {
-        "module": kind.__module__,
-        "statistic": kind.__name__,
-        "parameters": _stored(parameters),
-    }
+    return _told(statistic)
 
 
 def statistic_from_dict(data: Mapping[str, Any]) -> Statistic | BlockStatistic:
@@ -126,53 +121,41 @@ def statistic_from_dict(data: Mapping[str, Any]) -> Statistic | BlockStatistic:
     Raises:
         SettingError: headrace has no such statistic.
     """
-    kind = getattr(_import_ours(data["module"]), data["statistic"], None)
-    if not (isinstance(kind, type) and issubclass(kind, Statistic | BlockStatistic)):
-        raise SettingError(f"headrace has no statistic {data['statistic']!r}")
-    return kind(**_restored(data["parameters"]))
+    return _known(data, Statistic, BlockStatistic)  # type: ignore[no-any-return]
+
+
+def _told(value: Any) -> dict[str, Any]:
+    """Answer a statistic or an operation as its name and parameters."""
+    kind = type(value)
+    parameters = {field.name: _stored(getattr(value, field.name)) for field in fields(value)}
+    return {_CLASS: f"{kind.__module__}:{kind.__name__}", "parameters": parameters}
+
+
+def _known(data: Mapping[str, Any], *kinds: type) -> Any:
+    """Rebuild what `_told` told; operations for training rows alone are in no registry."""
+    module, _, name = str(data[_CLASS]).partition(":")
+    kind = getattr(_import_ours(module), name, None)
+    if not (isinstance(kind, type) and issubclass(kind, kinds)):
+        raise SettingError(f"headrace has no {kinds[0].__name__.lower()} {name!r}")
+    return kind(**{name: _restored(value) for name, value in data["parameters"].items()})
 
 
 def _stored(value: Any) -> Any:
-    if isinstance(value, Operation):
-        return _operation_to_dict(value)
-    if isinstance(value, Statistic | BlockStatistic):
-        return statistic_to_dict(value)
-    if isinstance(value, dict):
-        return {name: _stored(item) for name, item in value.items()}
+    if isinstance(value, Statistic | BlockStatistic | Operation):
+        return _told(value)
     return tuple(map(_stored, value)) if isinstance(value, tuple) else value
 
 
 def _restored(value: Any) -> Any:
-    if isinstance(value, dict) and "operation" in value:
-        return _operation(value)
-    if isinstance(value, dict) and "statistic" in value:
-        return statistic_from_dict(value)
-    if isinstance(value, dict):
-        return {name: _restored(item) for name, item in value.items()}
+    if isinstance(value, dict) and _CLASS in value:
+        return _known(value, Statistic, BlockStatistic, Operation)
     return tuple(map(_restored, value)) if isinstance(value, tuple) else value
-
-
-def _operation_to_dict(operation: Operation) -> dict[str, Any]:
-    kind = type(operation)
-    return {
-        "module": kind.__module__,
-        "operation": kind.__name__,
-        "parameters": _stored(operation.parameters()),
-    }
-
-
-def _operation(data: Mapping[str, Any]) -> Operation:
-    """Rebuild an operation; those for training rows alone are in no registry."""
-    kind = getattr(_import_ours(data["module"]), data["operation"], None)
-    if not (isinstance(kind, type) and issubclass(kind, Operation)):
-        raise SettingError(f"headrace has no operation {data['operation']!r}")
-    return kind(**_restored(data["parameters"]))
 
 
 def _node(data: Mapping[str, Any]) -> Node:
     training = data["training"]
     node = Node.from_dict(data)
-    return node if training is None else replace(node, training=_operation(training))
+    return node if training is None else replace(node, training=_known(training, Operation))
 
 
 def _operations(node: Node) -> list[Operation]:

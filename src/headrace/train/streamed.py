@@ -172,12 +172,11 @@ class _Work:
             parts = _split(rows, self.network, self.validation, most, seed)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            # Without the memory, which would change the parts and so how sums are rounded.
             fitted = fit_steps(
                 parts.train,
                 schema_columns(rows.schema),
                 self.chosen.before_model,
-                engine=replace(self.engine, memory=None),
+                engine=self.engine,
             )
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)

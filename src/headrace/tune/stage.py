@@ -7,8 +7,12 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from headrace.data.fingerprint import fingerprint
 from headrace.data.infer import infer_schema
+from headrace.data.lazy_split import is_drawn
+from headrace.data.scan import batches, collect
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.duration import seconds
@@ -20,6 +24,7 @@ from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
+from headrace.train.budget import fits_in_memory
 from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
 from headrace.train.training import train
@@ -31,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import polars as pl
-
     from headrace.cache.cache import Cache
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
@@ -43,6 +46,11 @@ if TYPE_CHECKING:
     from headrace.tune.study import Report
 
 __all__ = ["Tune", "seconds"]
+
+_MOST_SEARCHED = 200_000
+"""Rows that a search uses of a table that does not fit the memory."""
+
+_PLACE = "__headrace_place__"
 
 
 class Tune(Stage):
@@ -90,7 +98,7 @@ class Tune(Stage):
         """Give the pipeline the settings that were kept, if they were."""
         if result.kept:
             cache = context.cache and context.cache.apart()
-            search = _Search(self, pipeline, context.train.lazy().collect(), cache)
+            search = _Search(self, pipeline, context.train, cache)
             search.keep(result.best.parameters)
         return result  # type: ignore[no-any-return]
 
@@ -106,7 +114,7 @@ class Tune(Stage):
         Raises:
             SettingError: If there is nothing to tune, or a limit cannot be used.
         """
-        search = _Search(self, pipeline, read(data).collect(), cache)
+        search = _Search(self, pipeline, data, cache)
         found = run_study(
             search.objective,
             search.space,
@@ -120,6 +128,7 @@ class Tune(Stage):
             engine=pipeline.engine,
             elsewhere=search.elsewhere(),
         )
+        found = replace(found, notes=(*found.notes, *search.notes))
         if found.best is None:
             return found
         comparison = search.compare(found.best.parameters)
@@ -133,7 +142,7 @@ class _Search:
     """A pipeline's settings as something that can be tried."""
 
     def __init__(
-        self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame, cache: Cache | None
+        self, settings: Tune, pipeline: Pipeline, data: object, cache: Cache | None
     ) -> None:
         if pipeline.target is None:
             raise SettingError(
@@ -145,8 +154,10 @@ class _Search:
                 f"{', '.join(pipeline.target)}: tune a pipeline for one of them"
             )
         self._pipeline = pipeline
-        self._raw = raw
+        self._source = read(data)
         self._cache = cache
+        raw, self.notes = _searched(self._source, pipeline)
+        self._raw = raw
         self._base = _with_steps(pipeline, raw)
         proposed = {name: step.search_space() for name, step in self._base.named_steps().items()}
         self.space = dict(settings.space) if settings.space is not None else joined(proposed)
@@ -208,7 +219,7 @@ class _Search:
         """Give the pipeline the found settings, trained on all rows."""
         better = self._with(parameters)
         self._pipeline.steps, self._pipeline.network = better.steps, None
-        self._pipeline.train(self._raw, cache=self._cache)
+        self._pipeline.train(self._source, cache=self._cache)
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
         if self._best is not None and self._best[1] == parameters:
@@ -230,6 +241,22 @@ class _Search:
             seed=candidate.seed,
             cache=self._cache,
         )
+
+
+def _searched(source: pl.LazyFrame, pipeline: Pipeline) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Answer the rows that the search uses: all, or a sample of what does not fit the memory."""
+    if fits_in_memory(source, pipeline.engine):
+        return source.collect(), ()
+    numbered = source.with_row_index(_PLACE)
+    count = collect(source.select(pl.len()), streaming=True).item()
+    share = min(1.0, _MOST_SEARCHED / max(count, 1))
+    drawn = numbered.filter(is_drawn(pl.col(_PLACE), share, pipeline.seed)).drop(_PLACE)
+    rows = pl.concat(batches(drawn))
+    note = (
+        f"the search used a random sample of {rows.height:,} of {count:,} rows; a better pipeline "
+        "is trained on all of them"
+    )
+    return rows, (note,)
 
 
 def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:

@@ -72,7 +72,7 @@ def test_workers_end_with_the_process_that_asked_for_them(tmp_path: Path) -> Non
 
 
 def wait_for(found: Callable[[], Any]) -> Any:
-    until = time.monotonic() + 120
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         if answer := found():
             return answer

@@ -12,7 +12,6 @@ import numpy as np
 
 from headrace.errors import SettingError, WorkerError
 from headrace.model.assembly import assemble
-from headrace.model.fitted import FittedNetwork
 from headrace.model.footprint import PeakMemory
 from headrace.model.health import examine
 from headrace.model.loop import Training, automatic_batch_size, seeded
@@ -23,8 +22,9 @@ from headrace.model.parallel.shards import Division
 from headrace.model.parallel.state import Progress, state_of
 from headrace.model.parallel.teams import Team, team_of
 from headrace.model.parallel.worker import ANSWER, FAILURE, JOB, START, STATE
+from headrace.model.records import finished, keep_finished
 from headrace.model.rows import Rows
-from headrace.model.single import Fitting, keras_rows
+from headrace.model.single import Fitting, fitted_to, keras_rows
 from headrace.model.stored import StoredRows
 from headrace.progress import bar
 from headrace.storage.checkpoint import Piece, piece_bytes, piece_from_bytes
@@ -32,6 +32,7 @@ from headrace.storage.checkpoint import Piece, piece_bytes, piece_from_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.model.fitted import FittedNetwork
     from headrace.model.network import Network
     from headrace.model.presets import Member
     from headrace.model.stored import AnyRows
@@ -69,6 +70,9 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
     with PeakMemory() as peak, seeded(fitting.seed):
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
         check_known(assembly.name)
+        done = finished(fitting.resuming, assembly.model)
+        if done is not None:
+            return fitted_to(assembly, fitting, done)
         assembly.start(fitting.rows, fitting.start)
         batch = _batch(network, member, len(fitting.rows), wanted)
         steps = Division(len(fitting.rows), batch, wanted).steps
@@ -95,22 +99,17 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
             answer = rounds.train(start)
         assembly.model.set_weights([answer.arrays[name] for name in sorted(answer.arrays)])
         layers = examine(assembly.model, rows)
-    return FittedNetwork(
-        assembly.model,
-        architecture=assembly.name,
-        settings=assembly.settings,
-        feature_spec=fitting.feature_spec,
-        target_spec=fitting.target_spec,
-        training=Training(
-            history=answer.document["history"],
-            best_epoch=answer.document["best_epoch"],
-            seconds={"build": built, "epochs": time.perf_counter() - began - built},
-            notes=(*rounds.notes, *answer.document["notes"]),
-            monitor=network.monitor if held is not None else LOSS,
-            peak_bytes=peak.bytes,
-            layers=layers,
-        ),
+    training = Training(
+        history=answer.document["history"],
+        best_epoch=answer.document["best_epoch"],
+        seconds={"build": built, "epochs": time.perf_counter() - began - built},
+        notes=(*rounds.notes, *answer.document["notes"]),
+        monitor=network.monitor if held is not None else LOSS,
+        peak_bytes=peak.bytes,
+        layers=layers,
     )
+    keep_finished(fitting.resuming, assembly.model, training)
+    return fitted_to(assembly, fitting, training)
 
 
 def _in_memory(rows: AnyRows, held: AnyRows | None) -> tuple[Rows, Rows | None]:
