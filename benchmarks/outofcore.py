@@ -93,12 +93,26 @@ def statistics(folder: str, memory: str) -> dict[str, Any]:
 def train(folder: str, memory: str) -> dict[str, Any]:
     """Train one epoch; the release stays in the folder beside for `score`."""
     import headrace as hr
+    from headrace.data.source import read
+    from headrace.engine import Engine
+    from headrace.train.streamed import train_streamed
 
-    pipe = hr.Pipeline(
-        target="delayed", memory=memory, network=hr.Network([64, 64], epochs=1, batch_size=4096)
+    fitted = train_streamed(  # `Pipeline.train` takes this way when a table does not fit
+        read(folder),
+        None,
+        target="delayed",
+        kinds=None,
+        network=hr.Network([64, 64], epochs=1, batch_size=4096),
+        validation=None,
+        weight=None,
+        seed=0,
+        engine=Engine.of(memory),
+        checkpoint=None,
     )
-    result = pipe.train(folder)
+    pipe = hr.Pipeline(target="delayed")
+    pipe.adopt(fitted, None)
     pipe.save(Path(f"{folder}-model"))
+    result = fitted.result
     return {"parts": dict(result.seconds), "memory": dict(result.memory)}
 
 
