@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -15,8 +16,7 @@ from headrace.model.target import TargetSpec
 from headrace.plan.features import Features, FeatureSpec
 
 if TYPE_CHECKING:
-    import warnings
-from pathlib import Path
+    from pathlib import Path
 
 SPEC = FeatureSpec(("a", "b", "c"), ("d",), (7,))
 TARGET = TargetSpec("y", "binary", classes=("no", "yes"))
