@@ -22,7 +22,7 @@ import polars as pl
 from headrace.data.fingerprint import fingerprint
 from headrace.data.lazy_split import held_out, row_hash
 from headrace.data.profile import profile
-from headrace.data.scan import batches, bounded_scans, collect
+from headrace.data.scan import bounded_scans, collect
 from headrace.data.source import read
 from headrace.data.split import Split
 from headrace.errors import SettingError
@@ -373,13 +373,13 @@ def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.
     word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
     names = [ROW, *rows.schema.names]
     drawn = parts.train.select(*names).with_columns(word)
-    # Batch by batch: as one query, filtered and sorted, it would hold whole columns.
+    # Sorted and cut when they are few: inside of the query that would hold whole columns.
     few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
-    chosen = pl.concat(batch.filter(few) for batch in batches(drawn))
+    chosen = collect(drawn.filter(few), streaming=True)
     sample = chosen.bottom_k(_SAMPLE, by=_HASH).sort(ROW)
     numbered = rows.raw.select(rows.schema.names).with_row_index(ROW)
     wanted = pl.col(ROW).is_in(sample[ROW].implode())
-    raw = pl.concat(batch.filter(wanted) for batch in batches(numbered))
+    raw = collect(numbered.filter(wanted), streaming=True).sort(ROW)
     return sample.drop(_HASH), raw.drop(ROW)
 
 
