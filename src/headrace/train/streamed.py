@@ -373,13 +373,14 @@ def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.
     word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
     names = [ROW, *rows.schema.names]
     drawn = parts.train.select(*names).with_columns(word)
-    # Sorted and cut when they are few: inside of the query that would hold whole columns.
+    # Cut and sorted when they are few, and found by a join: a query that sorts, or one that asks
+    # whether numbers are among sorted ones, holds whole columns.
     few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
     chosen = collect(drawn.filter(few), streaming=True)
     sample = chosen.bottom_k(_SAMPLE, by=_HASH).sort(ROW)
     numbered = rows.raw.select(rows.schema.names).with_row_index(ROW)
-    wanted = pl.col(ROW).is_in(sample[ROW].implode())
-    raw = collect(numbered.filter(wanted), streaming=True).sort(ROW)
+    wanted = sample.select(ROW).lazy()
+    raw = collect(numbered.join(wanted, on=ROW, how="semi"), streaming=True).sort(ROW)
     return sample.drop(_HASH), raw.drop(ROW)
 
 
