@@ -24,6 +24,7 @@ import numpy as np
 import tensorflow as tf
 
 from headrace.model.architectures import architecture
+from headrace.model.feed import feed_of
 from headrace.model.fused import FusedSteps
 from headrace.model.rows import Rows
 from headrace.model.target import TargetSpec
@@ -87,11 +88,11 @@ def by_headrace(name: str, rows: Rows, batch: int) -> Callable[[], None]:
     model = make_model(name)
     model.test_step(rows.keras(slice(0, batch)))
     model.optimizer.build(model.trainable_variables)
-    steps = FusedSteps(model, rows, batch, seed=0)
+    steps = FusedSteps(model, feed_of(rows, batch, seed=0))
     steps.compile()
 
     def epoch() -> None:
-        steps.start_epoch()
+        steps.start_epoch(0)
         model.reset_metrics()
         while steps.done < steps.steps:
             steps(None)

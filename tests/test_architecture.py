@@ -27,13 +27,14 @@ HEAVY = {
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
-    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "storage"},
+    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine"}
+    | {"stopping", "storage"},
     {"data"},
-    {"partitions"},
+    {"cache", "partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
-    {"pipeline", "loading", "run", "estimators"},
+    {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}
 # "" is the package itself: its names are lazy.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from headrace.cache.cache import Cache
+
 if TYPE_CHECKING:
     import polars as pl
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["train", "evaluate", "tune", "deploy", "serve", "score", "maintain", "profile", "demo"]
+COMMANDS += ["run", "clean"]
 
 
 def headrace(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -90,3 +94,31 @@ def test_the_whole_life_by_commands(
     answers = [json.loads(line) for line in scored.stdout.splitlines()]
     assert len(answers) == 5, scored.stderr
     assert {answer["prediction"] for answer in answers} <= {"yes", "no"}
+
+
+def test_clean_lets_go_of_what_was_not_used_for_long(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / ".cache")
+    for number in range(2):
+        part = cache.part("sums", f"sum {number}", {"parameters": {"number": number}})
+        with part.alone():
+            part.save(number, seconds=0.0)
+    old = cache.entries()[-1].folder / "about.json"
+    os.utime(old, (1, 1))
+    ran = headrace("clean", tmp_path, "--older-than", "30d")
+    assert ran.stdout.splitlines() == ["removed 1 results, 0 MB", "kept 1 results, 0 MB"]
+    assert len(cache.entries()) == 1
+    assert headrace("clean", tmp_path / ".cache", "--larger-than", "1 KB").returncode == 0
+    nothing = headrace("clean", tmp_path / "nowhere")
+    assert nothing.returncode == 1
+    assert "holds no cache: give the folder that run published to" in nothing.stderr
+
+
+@pytest.mark.slow
+def test_run_explains_what_it_kept(table: pl.DataFrame, tmp_path: Path) -> None:
+    table.select("age", "job", "rich").write_csv(tmp_path / "rows.csv")
+    given = (tmp_path / "rows.csv", "--target", "rich", "--to", tmp_path / "models")
+    command = ("run", *given, "--preset", "fast", "--trials", "0")
+    first, again = headrace(*command), headrace(*command)
+    assert "0 of " in first.stdout.splitlines()[-1]
+    assert "deploy    deploy" in again.stdout
+    assert re.match(r"(\d+) of \1 parts kept", again.stdout.splitlines()[-1])

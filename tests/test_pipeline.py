@@ -28,7 +28,9 @@ def test_predictions_come_back_in_the_container_that_came(
     rows = trained.predict(fresh.to_dicts())
     assert isinstance(rows, np.ndarray)
     assert polars.to_list() == pandas.tolist() == rows.tolist()
-    assert trained.predict(fresh.lazy()).to_list() == polars.to_list()
+    lazy = trained.predict(fresh.lazy())
+    assert isinstance(lazy, pl.LazyFrame)
+    assert lazy.collect()["rich"].to_list() == polars.to_list()
 
 
 def test_it_learns(trained: hr.Pipeline, fresh: pl.DataFrame) -> None:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headrace import samples as samples
+    from headrace.cache.cache import Cache as Cache
     from headrace.clustering.kmeans import KMeans as KMeans
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
@@ -109,6 +110,7 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    "Cache": "headrace.cache.cache",
     # scikit-learn's door
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",

@@ -33,6 +33,10 @@ Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report 
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
 ]
+Memory = Annotated[
+    str | None,
+    typer.Option(help="The most memory to hold, 500MB or 2GB; larger tables stay on disk."),
+]
 Modules = Annotated[
     list[str] | None,
     typer.Option("--module", help="A module with steps of your own to import; repeatable."),
@@ -53,6 +57,10 @@ def train(
     ] = None,
     kind: Kinds = None,
     seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    memory: Memory = None,
+    checkpoint: Annotated[
+        Path | None, typer.Option(help="A folder to go on from after a kill.")
+    ] = None,
     report: Report = None,
 ) -> None:
     """Train a pipeline on a table and save it."""
@@ -60,11 +68,68 @@ def train(
     from headrace.pipeline import Pipeline
 
     network = Network(preset=preset, time=time)
-    pipe = Pipeline(target=target, kinds=_kinds(kind), network=network, seed=seed)  # type: ignore[arg-type]
-    result = pipe.train(data)
+    kinds = _kinds(kind)
+    pipe = Pipeline(target=target, kinds=kinds, network=network, seed=seed, memory=memory)  # type: ignore[arg-type]
+    result = pipe.train(data, checkpoint=checkpoint)
     pipe.save(to)
     _show({"train": result}, report)
     typer.echo(f"saved to {to}")
+
+
+@app.command()
+def run(
+    data: Data,
+    *,
+    target: Annotated[str, typer.Option(help="The column to predict.")],
+    to: Annotated[Path, typer.Option(help="The folder of the registry to publish to.")],
+    preset: Annotated[
+        str, typer.Option(help="fast (seconds), balanced, or best (several networks).")
+    ] = "balanced",
+    trials: Annotated[int, typer.Option(help="How many settings tuning tries; 0 for none.")] = 20,
+    cache: Annotated[
+        bool, typer.Option(help="Keep results, so that what has not changed is not done again.")
+    ] = True,
+    kind: Kinds = None,
+    seed: Annotated[int, typer.Option(help="Of every random choice.")] = 0,
+    report: Report = None,
+) -> None:
+    """Train, evaluate, tune, deploy and maintain; a killed run goes on where it was."""
+    from headrace.model.network import Network
+    from headrace.pipeline import Pipeline
+    from headrace.run import default_stages
+    from headrace.tune.stage import Tune
+
+    stages = [Tune(trials=trials) if s.name == "tune" else s for s in default_stages()]
+    pipe = Pipeline(
+        target=target,
+        kinds=_kinds(kind),  # type: ignore[arg-type]
+        network=Network(preset=preset),
+        stages=[stage for stage in stages if trials or stage.name != "tune"],
+        seed=seed,
+    )
+    result = pipe.run(data, to=to, cache=cache)
+    _show(dict(result.results), report)
+    typer.echo(result.cache.summary())
+
+
+@app.command()
+def clean(
+    folder: Annotated[Path, typer.Argument(help="A cache, or the registry that it is in.")],
+    older_than: Annotated[
+        str | None, typer.Option(help="Let go of what was not used since: 30d, 12h.")
+    ] = None,
+    larger_than: Annotated[
+        str | None, typer.Option(help="Then of the least recently used until it is no larger: 5GB.")
+    ] = None,
+) -> None:
+    """Let go of kept results that were not used for long; what is wanted again is made again."""
+    from headrace.run import open_cache
+    from headrace.sizes import size_text
+
+    cache = open_cache(folder)
+    removed = cache.clean(older_than=older_than, larger_than=larger_than)
+    typer.echo(f"removed {len(removed)} results, {size_text(sum(one.size for one in removed))}")
+    typer.echo(f"kept {len(cache.entries())} results, {size_text(cache.size)}")
 
 
 @app.command()
@@ -125,13 +190,29 @@ def serve(
 @app.command()
 def score(
     model: Model,
-    batch: Annotated[int, typer.Option(help="Rows that are answered together.")] = 1024,
+    data: Annotated[
+        str | None, typer.Argument(help="A file or a glob; without it, standard input is read.")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Argument(help="The file to write: .parquet, .csv or .ndjson.")
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Rows of standard input answered together.")] = 1024,
     module: Modules = None,
 ) -> None:
-    """Answer rows from standard input, one JSON object a line, on standard output."""
-    from headrace.deploy.stream import score as run_stream
+    """Answer every row of files of any size in a file, or JSON lines on standard input."""
+    if data is None:
+        from headrace.deploy.stream import score as run_stream
 
-    run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+        run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+        return
+    if to is None:
+        raise typer.BadParameter("say where to write the answers: headrace score MODEL IN OUT")
+    from headrace.loading import load
+    from headrace.train.scoring import score_file
+
+    _import(module)
+    rows = score_file(load(model).fitted, data, to)
+    typer.echo(f"{rows:,} rows answered in {to}")
 
 
 @app.command()
@@ -214,10 +295,16 @@ def _runtime(model: Path, modules: list[str] | None) -> Runtime:
         return Runtime(model)
     from headrace.deploy.python_runtime import runtime_for
 
-    sys.path.insert(0, str(Path.cwd()))
-    for module in modules:
-        import_module(module)
+    _import(modules)
     return runtime_for(model)
+
+
+def _import(modules: list[str] | None) -> None:
+    """Import the modules that hold the user's own steps."""
+    if modules:
+        sys.path.insert(0, str(Path.cwd()))
+    for module in modules or ():
+        import_module(module)
 
 
 def _show(results: dict[str, Result], report: Path | None) -> None:

@@ -8,11 +8,11 @@ from headrace.errors import SettingError
 
 __all__ = ["seconds"]
 
-_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+_UNITS = {"": 1.0, "s": 1.0, "sec": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 
 
 def seconds(time: float | str) -> float:
-    """Answer a time in seconds: a number, or text such as "90s", "10min", "2h".
+    """Answer a time in seconds: a number, or text such as "90s", "10min", "2h", "30d".
 
     Raises:
         SettingError: It is neither, or not above 0.

@@ -94,7 +94,7 @@ class ReleaseError(HeadraceError, RuntimeError):
 
 
 class WorkerError(HeadraceError, RuntimeError):
-    """A worker of an executor was lost, again and again, with the same task."""
+    """Workers were lost, again and again, and the work cannot be done without them."""
 
 
 class ParityError(HeadraceError, RuntimeError):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-from headrace.data.source import answer, answers
+from headrace.data.source import answer, answers, is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
 from headrace.model.targets import Targets, check_columns
+from headrace.parameters import Parameters
 from headrace.preprocessing.step import checked_steps
 from headrace.stage import checked_stages
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.cache.cache import Cache
+    from headrace.cache.explanation import Explanation
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
@@ -42,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline"]
 
 
-class Pipeline:
+class Pipeline(Parameters):
     """The whole life of a model on real data: train, evaluate, tune, deploy, maintain.
 
     Args:
@@ -100,6 +103,7 @@ class Pipeline:
         self.memory = memory
         self.executor = executor
         self._fitted: Fitted | None = None
+        self._explanation: Explanation | None = None
         self.home: Path | None = None
         self.version: str | None = None
 
@@ -154,6 +158,7 @@ class Pipeline:
         *,
         weight: str | None = None,
         checkpoint: str | Path | None = None,
+        cache: str | Path | Cache | None = None,
     ) -> TrainResult:
         """Fit the steps and train the model.
 
@@ -166,6 +171,7 @@ class Pipeline:
             weight: A column with the weight of each row in the loss.
             checkpoint: A folder for what is done so far. After a kill the same call goes on from
                 there, to the same weights to the bit; finished training is not done again.
+            cache: A folder for the checkpoint and the fits of the steps, kept as by `run`.
 
         Returns:
             How the training went. An error or Ctrl-C leaves what was learnt before as it was.
@@ -175,9 +181,9 @@ class Pipeline:
             SettingError: If steps and data do not fit together.
             CheckpointError: If the folder belongs to other work, or cannot be written.
         """
-        from headrace.train.training import train
+        from headrace.train.cached import train_kept
 
-        fitted = train(
+        fitted = train_kept(
             data,
             self.steps,
             target=self.target,
@@ -187,7 +193,8 @@ class Pipeline:
             weight=weight,
             seed=self.seed,
             engine=self.engine,
-            checkpoint=None if checkpoint is None else Path(checkpoint),
+            checkpoint=checkpoint,
+            cache=cache,
         )
         self.adopt(fitted, None)
         if fitted.result is None:
@@ -226,8 +233,15 @@ class Pipeline:
         Returns:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
             Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
+            On a LazyFrame a LazyFrame with these columns, computed by batches when it is collected
+            or written (`.sink_parquet(...)`).
         """
-        fitted, output = self.fitted, self._output(data)
+        fitted = self.fitted
+        if is_lazy(data):
+            from headrace.train.scoring import lazy_predictions
+
+            return lazy_predictions(fitted, data)
+        output = self._output(data)
         if isinstance(fitted.target, Targets):
             return answers(fitted.target.decode_all(output), data)
         values = fitted.decode(output)
@@ -255,28 +269,39 @@ class Pipeline:
 
         return output_of(self.fitted, data, self.engine)
 
-    def predict_distribution(self, data: object) -> pl.DataFrame:
+    def predict_distribution(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Answer the distribution of the target for each row.
 
         Returns:
             One row for each row: the probability of each class under its label; "q0.05", … for
-            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts.
+            quantiles; "mean" and "deviation" with loss="gaussian"; "rate" for counts. Of a
+            LazyFrame a LazyFrame.
 
         Raises:
             SettingError: If the network predicts values alone.
         """
         import polars as pl
 
-        fitted = self.fitted
-        return pl.DataFrame(fitted.distribution(fitted.conform(data)))
+        from headrace.train.scoring import lazy_distribution, outputs
 
-    def transform(self, data: object) -> pl.DataFrame:
+        fitted = self.fitted
+        if is_lazy(data):
+            return lazy_distribution(fitted, data)
+        spec = fitted.network.target_spec
+        return pl.DataFrame(spec.distribution(spec.answers(outputs(fitted, data))))
+
+    def transform(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Send rows through the steps before the model.
 
         Returns:
-            The last columns before the model, as a Polars frame, one row for each row.
+            The last columns before the model, as a Polars frame, one row for each row; of a
+            LazyFrame a LazyFrame.
         """
+        from headrace.train.scoring import lazy_transform
+
         fitted = self.fitted
+        if is_lazy(data):
+            return lazy_transform(fitted, data)
         return fitted.transform(fitted.conform(data))
 
     def evaluate(self, data: object, **settings: Any) -> Any:
@@ -370,7 +395,9 @@ class Pipeline:
 
         return Maintain(policy=policy).tick(self, data, labels, path)
 
-    def run(self, data: object, to: str | Path | None = None) -> RunResult:
+    def run(
+        self, data: object, to: str | Path | None = None, *, cache: str | Path | bool | None = None
+    ) -> RunResult:
         """Run all stages in order on one source of rows.
 
         A fifth of the rows is held out before anything is learnt; the evaluation uses these rows.
@@ -378,10 +405,17 @@ class Pipeline:
         Args:
             data: The rows.
             to: The folder of the registry to publish to; None to publish nothing.
+            cache: The folder that keeps results, so that what has not changed is not done again;
+                None for one inside of `to`, False for none.
         """
         from headrace.run import run
 
-        return run(self, data, to)
+        self._explanation = (result := run(self, data, to, cache)).cache
+        return result
+
+    def explain_cache(self) -> Explanation | None:
+        """Answer what the last `run` took from its cache, what it did anew, and why."""
+        return self._explanation
 
     def remember(self, evaluation: Evaluation | SeveralEvaluations) -> None:
         """Keep the scores of an evaluation, for the release's card and for maintenance."""
@@ -408,49 +442,6 @@ class Pipeline:
         return {"target": self.target, "kinds": dict(self.kinds or {}), "seed": self.seed}
 
     # Looking at it
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Answer the settings by name, in scikit-learn's manner.
-
-        Args:
-            deep: Whether the steps' own parameters are listed too, as `step__parameter`.
-        """
-        own = {
-            "steps": self.steps,
-            "target": self.target,
-            "kinds": self.kinds,
-            "network": self.network,
-            "stages": self.stages,
-            "seed": self.seed,
-            "memory": self.memory,
-            "executor": self.executor,
-        }
-        for name, step in self.named_steps().items() if deep else ():
-            own |= {f"{name}__{key}": value for key, value in step.get_params().items()}
-        return own
-
-    def named_steps(self) -> dict[str, Step]:
-        """Answer the steps by the names that `get_params` and `set_params` know them by."""
-        steps = enumerate(self.steps or ())
-        return {f"{type(step).__name__.lower()}_{place}": step for place, step in steps}
-
-    def set_params(self, **parameters: Any) -> Self:
-        """Change settings, or those of a step as `step__parameter`.
-
-        Raises:
-            SettingError: If there is no such setting.
-        """
-        named = self.named_steps()
-        for name, value in parameters.items():
-            step, _, key = name.partition("__")
-            if key and step in named:
-                named[step].set_params(**{key: value})
-            elif name in self.get_params(deep=False):
-                setattr(self, name, value)
-            else:
-                known = ", ".join(self.get_params())
-                raise SettingError(f"a pipeline has no setting {name!r}; it has {known}")
-        return self
 
     def copy(self) -> Pipeline:
         """Answer an untrained pipeline with the same settings."""

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.cache.cache import Cache
+from headrace.cache.explanation import Explanation
+from headrace.data.lazy_split import split_lazy
 from headrace.data.source import read
-from headrace.data.split import split
-from headrace.errors import DataError, Problem
+from headrace.data.split import Split, split
+from headrace.errors import DataError, Problem, ReleaseError, SettingError
+from headrace.keeping import Keeping
 from headrace.result import Result
 from headrace.stage import Context, Stage
+from headrace.train.budget import fits_in_memory
 from headrace.train.labels import LABEL, label_series
 
 if TYPE_CHECKING:
@@ -21,8 +26,10 @@ if TYPE_CHECKING:
 
     from headrace.pipeline import Pipeline
 
-__all__ = ["RunResult", "default_stages", "run"]
+__all__ = ["RunResult", "default_stages", "open_cache", "run"]
 
+_CACHE = ".cache"
+_NO_CACHE = Explanation("", ())
 _TEST_SHARE = 0.2
 _FEWEST_ROWS = 10
 
@@ -33,9 +40,11 @@ class RunResult(Result):
 
     Attributes:
         results: The results by the stage's name, in order.
+        cache: What was taken from the cache, what ran, and why.
     """
 
     results: Mapping[str, Result]
+    cache: Explanation = _NO_CACHE
 
     def __getitem__(self, stage: str) -> Result:
         """Answer the result of a stage."""
@@ -77,19 +86,62 @@ def default_stages() -> list[Stage]:
     return [Train(), Evaluate(), Tune(), Deploy(), Maintain()]
 
 
-def run(pipeline: Pipeline, data: object, to: str | Path | None) -> RunResult:
+def run(
+    pipeline: Pipeline,
+    data: object,
+    to: str | Path | None,
+    cache: str | Path | bool | None = None,
+) -> RunResult:
     """Run the stages of a pipeline (see `Pipeline.run`).
 
     Raises:
         DataError: If there are too few rows to hold some out.
+        SettingError: A cache is wanted, and there is no folder for it.
     """
-    train, test = _held_out(read(data).collect(), pipeline.target, pipeline.seed)
-    context = Context(train, test, None if to is None else Path(to))
+    train, test = _parts(read(data), pipeline)
+    home = None if to is None else Path(to)
+    kept = _cache(home, cache)
+    context = Context(train, test, home, cache=kept)
+    keeping = None if kept is None else Keeping(kept)
     for stage in _stages(pipeline):
-        result = stage.run(pipeline, context)
+        result = (
+            stage.run(pipeline, context)
+            if keeping is None
+            else keeping.run(stage, pipeline, context)
+        )
         if result is not None:
             context.results[stage.name] = result
-    return RunResult(context.results)
+    return RunResult(context.results, _NO_CACHE if kept is None else kept.explanation())
+
+
+def open_cache(folder: Path) -> Cache:
+    """Open a cache by its own folder, or by that of the registry that it is in.
+
+    Raises:
+        SettingError: There is none.
+    """
+    found = [path for path in (folder / _CACHE, folder) if (path / "locks").is_dir()]
+    if not found:
+        raise SettingError(
+            f"{folder} holds no cache: give the folder that run published to, or the one that was "
+            "given as cache"
+        )
+    return Cache(found[0])
+
+
+def _cache(to: Path | None, cache: str | Path | bool | None) -> Cache | None:
+    if cache is False or (cache is None and to is None):
+        return None
+    if isinstance(cache, str | Path):
+        return Cache(cache)
+    if to is None:
+        raise SettingError(
+            "cache=True keeps results inside of the folder that is published to, and there is "
+            "none: give one as to, or a folder as cache"
+        )
+    if (to / "manifest.json").exists():
+        raise ReleaseError(f"{to} is a release; a registry needs a folder of its own")
+    return Cache(to / _CACHE)
 
 
 def _stages(pipeline: Pipeline) -> Sequence[Stage]:
@@ -102,6 +154,15 @@ def _stages(pipeline: Pipeline) -> Sequence[Stage]:
         # Tuning and maintenance follow one target.
         return [stage for stage in stages if stage.name not in ("tune", "maintain")]
     return stages
+
+
+def _parts(
+    source: pl.LazyFrame, pipeline: Pipeline
+) -> tuple[pl.DataFrame | pl.LazyFrame, pl.DataFrame | pl.LazyFrame]:
+    """Hold rows out; a table that does not fit the memory stays lazy."""
+    if fits_in_memory(source, pipeline.engine):
+        return _held_out(source.collect(), pipeline.target, pipeline.seed)
+    return split_lazy(source, Split(share=_TEST_SHARE), seed=pipeline.seed)
 
 
 def _held_out(

@@ -12,8 +12,12 @@ _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 _UNITS |= {"KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 
 
-def bytes_of(size: float | str) -> int:
+def bytes_of(size: float | str, what: str = "memory") -> int:
     """Answer an amount of memory in bytes: a number, or text such as "500MB", "2GB", "1.5 GiB".
+
+    Args:
+        size: The amount.
+        what: What the errors call it.
 
     Raises:
         SettingError: It is neither, or not above 0.
@@ -24,11 +28,11 @@ def bytes_of(size: float | str) -> int:
     """
     if isinstance(size, (int, float)) and not isinstance(size, bool):
         if not 0 < size < float("inf"):
-            raise SettingError(f"memory must be a number of bytes above 0, received {size!r}")
+            raise SettingError(f"{what} must be a number of bytes above 0, received {size!r}")
         return int(size)
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*", str(size))
     if found is None or found[2].upper() not in _UNITS or not float(found[1]):
-        raise SettingError(f"memory is bytes, or text such as '500MB', '2GB'; not {size!r}")
+        raise SettingError(f"{what} is bytes, or text such as '500MB', '2GB'; not {size!r}")
     return int(float(found[1]) * _UNITS[found[2].upper()])
 
 

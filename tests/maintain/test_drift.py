@@ -339,7 +339,7 @@ def test_of_many_values_the_frequent_ones_are_shown() -> None:
     assert sum(column.current) == pytest.approx(1)
 
 
-def test_one_scan_serves_all_columns(reference: Profile) -> None:
+def test_two_scans_serve_all_columns(reference: Profile) -> None:
     scans = 0
 
     def source(batch: pl.DataFrame) -> pl.DataFrame:
@@ -350,7 +350,7 @@ def test_one_scan_serves_all_columns(reference: Profile) -> None:
     table = draw(np.random.default_rng(1), 800)
     rows = table.lazy().map_batches(source, schema=table.schema)
     drift(reference, rows, SCHEMA)
-    assert scans == 1
+    assert scans == 2  # one counts, one lists the categories
 
 
 def test_the_picture_shows_every_column(reference: Profile) -> None:

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from headrace.errors import SettingError
+from headrace.model.feed import epoch_order
 from headrace.model.loop import Training, automatic_batch_size, seeded, train
 from headrace.model.rows import Rows
 
@@ -47,9 +48,8 @@ def test_the_steps_are_those_of_keras(*, weighted: bool) -> None:
     rows = make_rows(weighted=weighted)
     model, twin = make_model(keras.optimizers.Adam(0.01)), make_model(keras.optimizers.Adam(0.01))
     training = run(model, rows, seed=5, epochs=2)
-    order = np.random.default_rng(5)
-    for _ in range(2):
-        shuffled = order.permutation(COUNT)
+    for epoch in range(2):
+        shuffled = epoch_order(COUNT, 5, epoch)
         for first in range(0, COUNT, 32):  # two full batches, and six rows left over
             chosen = shuffled[first : first + 32]
             weight = None if rows.weight is None else rows.weight[chosen]

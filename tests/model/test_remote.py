@@ -12,7 +12,8 @@ from headrace.engine import Engine
 from headrace.model.labelled import Labelled
 from headrace.model.network import Network
 from headrace.model.presets import Member
-from headrace.model.remote import MemberJob, fit_members, training_from_dict, training_to_dict
+from headrace.model.records import training_from, training_to
+from headrace.model.remote import MemberJob, fit_members
 from headrace.model.single import Fitting, fit_single
 from headrace.model.target import TargetSpec
 from headrace.partitions.message import pack, unpack
@@ -104,4 +105,4 @@ def test_held_rows_of_their_own_and_the_time_limit(fitting: Fitting) -> None:
     assert len(found.output) == 50
     assert found.network.epochs < 100_000
     record = found.network.training
-    assert training_from_dict(unpack(pack(training_to_dict(record)))) == record
+    assert training_from(unpack(pack(training_to(record)))) == record

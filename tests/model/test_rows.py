@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import DataError, SettingError
-from headrace.model.rows import Rows, check_rows, class_weights, sample_ratios
+from headrace.model.rows import Rows, check_rows, class_weights, mean_weight
 from headrace.model.target import TargetSpec
 from headrace.plan.features import Features, FeatureSpec
 
@@ -96,7 +96,7 @@ def test_regression_has_no_class_weights() -> None:
 )
 def test_row_weights_that_cannot_be_used(weights: Any, text: str) -> None:
     with pytest.raises(DataError, match=text):
-        sample_ratios(np.array(weights), 2)
+        mean_weight(np.array(weights), 2)
 
 
 def test_keras_gets_a_weight_only_where_there_is_one() -> None:

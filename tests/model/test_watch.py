@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from headrace.errors import SettingError
+from headrace.model.feed import epoch_order
 from headrace.model.loop import Training, Watched, seeded, train
 from headrace.model.monitor import Monitor
 from headrace.model.rows import Rows
@@ -89,7 +90,7 @@ def test_a_loss_that_breaks_later_leaves_the_last_sound_weights(*, validated: bo
 def test_the_step_is_named_in_the_middle_of_an_epoch() -> None:
     rows = make_rows(1000)
     rows.inputs["numbers"][5, 0] = np.float32(3e38)
-    order = np.random.default_rng(7).permutation(1000)
+    order = epoch_order(1000, seed=7, epoch=0)
     step = int(np.flatnonzero(order == 5)[0]) // 50 + 1
     with pytest.raises(SettingError, match=rf"epoch 1, step {step} \("):
         run(linear(), rows, seed=7)

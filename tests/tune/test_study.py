@@ -12,6 +12,7 @@ import optuna
 import pytest
 
 from headrace.errors import SettingError
+from headrace.tune import study as module
 from headrace.tune.space import Choice, Integer, Real
 from headrace.tune.study import run_study
 
@@ -153,7 +154,10 @@ def test_nothing_that_was_finished_is_lost_when_the_process_is_killed(tmp_path: 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL")
-def test_settings_that_killed_two_processes_are_not_tried_again(tmp_path: Path) -> None:
+def test_settings_that_killed_many_processes_are_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_MOST_DEATHS", 2)
     path = tmp_path / "study.db"
     deadly = killed(path, during=4)
     assert killed(path, during=1) == deadly

@@ -9,7 +9,7 @@ import polars as pl
 
 from headrace.data.expressions import reading
 from headrace.data.grammar import BLANKS
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.spellings import TYPED_MISSING
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ __all__ = ["Facts", "gather"]
 
 _EXACT_ROWS = 5_000_000
 _HASH_PARTS = 16
+_HASHES = 500_000
+_PERHAPS = 0.3
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Facts:
 def gather(
     frame: pl.LazyFrame, names: Sequence[str], candidates: Mapping[str, Sequence[Column]]
 ) -> dict[str, Facts]:
-    """Count what decides the kinds of columns, in one scan of the table.
+    """Count what decides the kinds of columns, in one scan of the table and one of its texts.
 
     Args:
         frame: The raw table.
@@ -84,7 +86,27 @@ def gather(
     # two steps, so that text is read once for all the facts that rest on it
     found = collect(frame.select(tried).select(facts), streaming=not in_memory(frame))
     values = found.row(0, named=True)
-    return {name: _facts(values, i, held[name], exact=exact) for i, name in enumerate(names)}
+    marks = count_values(frame, {name: _mark(name) for name in names if held[name] == pl.String})
+    shares = {} if exact else _differing_shares(frame, {n: held[n] for n in names}, values)
+    return {
+        name: _facts(
+            {**values, f"{i} spellings": tuple(marks.get(name, ())), **_share(i, shares.get(name))},
+            i,
+            held[name],
+            exact=exact,
+        )
+        for i, name in enumerate(names)
+    }
+
+
+def _share(i: int, share: float | None) -> dict[str, float]:
+    return {} if share is None else {f"{i} differing": share}
+
+
+def _mark(name: str) -> pl.Expr:
+    """Answer the values of text that may mean missing, null elsewhere."""
+    raw = pl.col(name)
+    return pl.when(raw.str.strip_chars(BLANKS).is_in(TYPED_MISSING)).then(raw)
 
 
 def _attempt(read: Reading) -> pl.Expr:
@@ -106,47 +128,60 @@ def _queries(
     numbers = values.cast(pl.Float64) if dtype.is_numeric() else None
     queries = {"present": values.count()}
     if dtype == pl.String:
-        values = raw.filter(raw.str.len_bytes() > 0)
-        queries = _text_queries(raw, values)
+        values = pl.when(raw.str.len_bytes() > 0).then(raw)
+        queries = _text_queries(values)
     if (j := _first_number(candidates)) is not None:
         values = numbers = pl.col(f"{i} {j}").fill_nan(None)
     if numbers is not None:
         whole = (numbers == numbers.floor()).all()
         queries |= {"low": numbers.min(), "high": numbers.max(), "whole": whole}
-    known = values.drop_nulls()
-    queries |= _distinct(known, exact=exact)
+    queries |= _distinct(values, exact=exact)
     unread = [pl.col(f"{i} {j}").null_count() for j in range(len(candidates))]
     return queries | {"refused": pl.concat_list(unread)} if unread else queries
 
 
 def _distinct(known: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
-    """Count different values; in a scan by an estimate, and by the share of a sixteenth of them.
+    # No filter: behind one, a streaming query holds what its other parts have not yet read.
+    gap = (known.null_count() > 0).cast(pl.Int64)
+    different = known.n_unique() if exact else known.approx_n_unique()
+    return {"distinct": different.cast(pl.Int64) - gap}
 
-    The sixteenth is chosen by hash, so that equal values are chosen together: the share is exactly
-    1 when all differ, which an estimate of the count would not tell.
+
+def _differing_shares(
+    frame: pl.LazyFrame, held: Mapping[str, pl.DataType], found: Mapping[str, Any]
+) -> dict[str, float]:
+    """Answer, for columns in which perhaps all values differ, the share of different ones.
+
+    It is that of a part of the values, chosen by hash, so that equal values are chosen together:
+    the share is exactly 1 when all differ, which an estimate of the count would not tell.
     """
-    if exact:
-        return {"distinct": known.n_unique()}
-    chosen = known.filter(known.hash(seed=0) % _HASH_PARTS == 0)
-    return {
-        "distinct": known.approx_n_unique(),
-        "differing": pl.when(chosen.len() > 0).then(chosen.n_unique() / chosen.len()),
+    parts = max(_HASH_PARTS, found["rows"] // _HASHES)
+    asked = {
+        name: pl.when(pl.col(name).hash(seed=0) % parts == 0).then(pl.col(name).hash(seed=0))
+        for i, name in enumerate(held)
+        if _may_differ(found, i) and (held[name] == pl.String or held[name].is_integer())
     }
+    shares = {}
+    for name, counted in count_values(frame, asked).items():
+        if chosen := sum(count for _, count in counted):
+            shares[name] = len(counted) / chosen
+    return shares
+
+
+def _may_differ(found: Mapping[str, Any], i: int) -> bool:
+    return (found.get(f"{i} distinct") or 0) > _PERHAPS * (found.get(f"{i} present") or 1)
 
 
 def _first_number(candidates: Sequence[Column]) -> int | None:
     return next((j for j, column in enumerate(candidates) if column.kind == "number"), None)
 
 
-def _text_queries(raw: pl.Expr, present: pl.Expr) -> dict[str, pl.Expr]:
+def _text_queries(present: pl.Expr) -> dict[str, pl.Expr]:
     return {
-        "present": present.len(),
+        "present": present.count(),
         "length": present.str.len_chars().mean(),
         "spaced": present.str.contains(" ", literal=True).mean(),
         "ascii": (present.str.len_bytes() == present.str.len_chars()).mean(),
-        "spellings": raw.filter(raw.str.strip_chars(BLANKS).is_in(TYPED_MISSING))
-        .value_counts(sort=True)
-        .implode(),
     }
 
 
@@ -155,7 +190,6 @@ def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool)
         value = found.get(f"{i} {label}")
         return default if value is None else value
 
-    counted = [tuple(entry.values()) for entry in fact("spellings", [])]
     return Facts(
         dtype=dtype,
         rows=found["rows"],
@@ -169,6 +203,6 @@ def _facts(found: Mapping[str, Any], i: int, dtype: pl.DataType, *, exact: bool)
         length=fact("length", 0.0),
         spaced=fact("spaced", 0.0),
         ascii=fact("ascii", 1.0),
-        spellings=tuple((str(value), int(count)) for value, count in counted),
+        spellings=fact("spellings", ()),
         refused=tuple(fact("refused", ())),
     )

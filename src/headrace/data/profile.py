@@ -11,7 +11,7 @@ import polars as pl
 
 from headrace.data.bins import inner_edges, outer_edges
 from headrace.data.grammar import TIME_RANGE, short_number, time_text
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.schema import KINDS, MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError
 from headrace.result import Result
@@ -166,7 +166,7 @@ class Profile(Result):
 
 
 def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
-    """Profile a canonical table in one scan, after a sample that finds the bins.
+    """Profile a canonical table: a sample finds the bins, one scan counts, one lists categories.
 
     Bin edges come from at most 100,000 rows spread over the table; the counts are of all rows.
 
@@ -196,11 +196,20 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
     rows, found = _facts(frame, asked)
     if not rows:
         raise DataError([Problem("the table is empty: it has no rows")])
+    listed = count_values(
+        frame, {c.name: _known_text(c.name) for c in schema if c.kind == "category"}
+    )
     columns = (
-        _column_profile(column, rows, facts, inner.get(column.name, []))
+        _column_profile(
+            column, rows, facts | {"values": listed.get(column.name)}, inner.get(column.name, [])
+        )
         for column, facts in zip(schema, found, strict=True)
     )
     return Profile(rows=rows, columns=tuple(columns))
+
+
+def _known_text(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != "").then(pl.col(name))
 
 
 def _sample(frame: pl.LazyFrame, columns: list[Column]) -> pl.DataFrame:
@@ -228,15 +237,16 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
     """Answer what to count of one column; every entry becomes a fact of this name."""
     raw = pl.col(column.name)
     if column.type == "string":
-        held = raw.filter(raw != "")
+        text = _known_text(column.name)
         if column.kind == "category":
-            return {"present": held.len(), "values": held.value_counts().implode()}
-        return {"present": held.len(), "distinct": _distinct(held, exact=exact)}
-    known = raw.replace(MISSING_TIME, None) if column.type == "time" else raw.fill_nan(None)
+            return {"present": text.count()}
+        return {"present": text.count(), "distinct": _distinct(text, exact=exact)}
+    gone = raw == MISSING_TIME if column.type == "time" else raw.is_nan()
+    known = pl.when(~gone).then(raw)
     held = known.cast(pl.Float64)
     queries = {
         "present": held.count(),
-        "distinct": _distinct(known.drop_nulls(), exact=exact),
+        "distinct": _distinct(known, exact=exact),
         "mean": held.mean(),
         "variance": held.var(ddof=0),
         "low": held.min(),
@@ -246,7 +256,9 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
 
 
 def _distinct(held: pl.Expr, *, exact: bool) -> pl.Expr:
-    return held.n_unique() if exact else held.approx_n_unique()
+    # No filter: behind one, a streaming query holds what its other parts have not yet read.
+    gap = (held.null_count() > 0).cast(pl.Int64)
+    return (held.n_unique() if exact else held.approx_n_unique()).cast(pl.Int64) - gap
 
 
 def _facts(
@@ -301,17 +313,15 @@ def _column_profile(
 
 
 def _category(
-    column: Column, rows: int, present: int, counted: list[dict[str, Any]]
+    column: Column, rows: int, present: int, counted: Sequence[tuple[str, int]]
 ) -> ColumnProfile:
-    pairs = [tuple(entry.values()) for entry in counted]
-    ordered = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[:_VALUES]
-    values = dict(ordered)
+    values = dict(counted[:_VALUES])
     return ColumnProfile(
         name=column.name,
         kind=column.kind,
         rows=rows,
         missing=rows - present,
-        distinct=len(pairs),
+        distinct=len(counted),
         values=values,
         other=present - sum(values.values()),
     )

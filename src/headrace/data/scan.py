@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import os
 import re
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -12,10 +14,28 @@ import polars as pl
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["collect", "in_memory", "raise_unreadable"]
+__all__ = [
+    "BATCH_ROWS",
+    "batches",
+    "bounded_scans",
+    "collect",
+    "count_values",
+    "in_memory",
+    "raise_unreadable",
+]
 
+BATCH_ROWS = 100_000
+"""Rows of a lazy table that are held at a time."""
+
+_READ_AHEAD = (
+    "POLARS_ROW_GROUP_PREFETCH_SIZE",
+    "POLARS_MAX_CONCURRENT_SCANS",
+    "POLARS_DEFAULT_LINEARIZER_BUFFER_SIZE",
+    "POLARS_DEFAULT_DISTRIBUTOR_BUFFER_SIZE",
+    "POLARS_INFLIGHT_SINK_MORSEL_LIMIT",
+)
 _CHUNK = 1 << 20
 _UTF8_HINT = (
     "Save it as UTF-8, or convert it: iconv -f {guess} -t UTF-8 {name} > utf8.csv "
@@ -70,6 +90,77 @@ def collect(frame: pl.LazyFrame, *, streaming: bool = False) -> pl.DataFrame:
         return frame.collect(engine="streaming" if streaming else "in-memory")
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, _paths(frame))
+
+
+def batches(frame: pl.LazyFrame, rows: int = BATCH_ROWS) -> Iterator[pl.DataFrame]:
+    """Answer the rows of a lazy table in order, some at a time; the table is never held.
+
+    Args:
+        frame: The lazy table.
+        rows: How many rows come at a time, about.
+
+    Raises:
+        DataError: The file behind the table cannot be read.
+
+    Example:
+        >>> import polars as pl
+        >>> [batch.height for batch in batches(pl.LazyFrame({"a": [1, 2, 3]}))]
+        [3]
+    """
+    try:
+        yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise_unreadable(error, _paths(frame))
+
+
+@contextmanager
+def bounded_scans() -> Iterator[None]:
+    """Let scans read ahead as little as they can while the block runs: slower, but in bounds.
+
+    Polars reads many row groups ahead by itself, whole files where memory is plenty. What the
+    environment already says stays as it is.
+    """
+    ours = [name for name in _READ_AHEAD if name not in os.environ]
+    os.environ.update(dict.fromkeys(ours, "1"))
+    try:
+        yield
+    finally:
+        for name in ours:
+            os.environ.pop(name, None)
+
+
+def count_values(
+    frame: pl.LazyFrame, columns: Mapping[str, pl.Expr]
+) -> dict[str, list[tuple[str, int]]]:
+    """Count how often each text comes, the most frequent first, equal ones in alphabetical order.
+
+    A table in memory is counted at once, any other in one scan by parts: Polars' own
+    `value_counts` in a query would gather whole columns.
+
+    Args:
+        frame: The table.
+        columns: What to count, by label; null is not counted.
+
+    Example:
+        >>> import polars as pl
+        >>> count_values(pl.LazyFrame({"a": ["x", "y", "x", None]}), {"a": pl.col("a")})
+        {'a': [('x', 2), ('y', 1)]}
+    """
+    if not columns:
+        return {}
+    wanted = frame.select(values.alias(label) for label, values in columns.items())
+    held: dict[str, pl.DataFrame] = {}
+    for part in [collect(wanted)] if in_memory(frame) else batches(wanted):
+        for label in columns:
+            counted = part.lazy().select(value=label).group_by("value").agg(count=pl.len())
+            both = [counted, *([held[label].lazy()] if label in held else ())]
+            held[label] = pl.concat(both).group_by("value").agg(pl.col("count").sum()).collect()
+    return {label: _ordered(table) for label, table in held.items()}
+
+
+def _ordered(counted: pl.DataFrame) -> list[tuple[str, int]]:
+    present = counted.filter(pl.col("value").is_not_null())
+    return present.sort(["count", "value"], descending=[True, False]).rows()
 
 
 def in_memory(frame: pl.LazyFrame) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 import polars as pl
@@ -20,7 +20,7 @@ from headrace.errors import DataError, Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Query", "answer", "collect", "in_memory", "natural", "read"]
+__all__ = ["Query", "answer", "collect", "in_memory", "is_lazy", "natural", "read"]
 
 _ACCEPTED = (
     "a pandas or Polars table, an Arrow table, a NumPy array with two dimensions, "
@@ -191,6 +191,17 @@ def answers(columns: Mapping[str, NDArray[Any]], data: object) -> Any:
         frame: Any = data
         return sys.modules["pandas"].DataFrame(dict(columns), index=frame.index)
     return pl.DataFrame([column_of(name, values) for name, values in columns.items()])
+
+
+def is_lazy(data: object) -> TypeGuard[pl.LazyFrame]:
+    """Answer whether a source is a Polars LazyFrame, so that answers are lazy too.
+
+    Example:
+        >>> import polars as pl
+        >>> is_lazy(pl.LazyFrame({"a": [1]})), is_lazy({"a": [1]})
+        (True, False)
+    """
+    return isinstance(data, pl.LazyFrame)
 
 
 def natural(values: pl.Series) -> pl.Series:

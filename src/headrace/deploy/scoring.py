@@ -23,6 +23,7 @@ from headrace.partitions.crew import map_tasks
 from headrace.partitions.partition import Partition, split_frame, split_source
 from headrace.partitions.task import task
 from headrace.plan.plan import Node
+from headrace.train.scoring import outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -86,11 +87,11 @@ def output_of(fitted: Fitted, data: object, engine: Engine) -> NDArray[Any]:
     Raises:
         DataError: The rows do not fit.
     """
-    if engine.executor is None or not travels(fitted):
-        return fitted.output(fitted.conform(data))
-    partitions = _partitions(data)
+    partitions = None
+    if engine.executor is not None and travels(fitted):
+        partitions = _partitions(data)
     if partitions is None:
-        return fitted.output(fitted.conform(data))
+        return outputs(fitted, data)
     _check_columns(fitted, data)
     return np.concatenate(list(score_partitions(fitted, partitions, engine)))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from headrace.cache.errors import NotKept
 from headrace.data.conform import to_blocks
 from headrace.data.rows import RowDoor
 from headrace.data.source import read
@@ -20,7 +21,7 @@ from headrace.deploy.registry import Registry
 from headrace.deploy.release import write_release
 from headrace.deploy.result import DeployResult
 from headrace.deploy.session import open_session
-from headrace.errors import ParityError
+from headrace.errors import ParityError, ReleaseError
 from headrace.model.backend import tensorflow as load_tensorflow
 from headrace.progress import bar
 from headrace.stage import Context, Stage
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headrace.deploy.release import Release
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
 
@@ -50,6 +52,9 @@ class Deploy(Stage):
         why: The reason, for the registry's history.
     """
 
+    cached = True
+    reads = frozenset({"settings", "fitted", "scores"})
+
     def __init__(
         self,
         *,
@@ -67,6 +72,37 @@ class Deploy(Stage):
         if context.to is None:
             return None
         return pipeline.deploy(context.to, alias=self.alias, tolerance=self.tolerance, why=self.why)
+
+    def beside(self, pipeline: Pipeline, context: Context) -> Mapping[str, Any]:
+        """Answer whether something is published at all."""
+        del pipeline
+        return {"publishing": context.to is not None}
+
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> DeployResult | None:
+        """Name the release that is there already.
+
+        Raises:
+            NotKept: The registry does not hold it, or it was altered.
+        """
+        if context.to is None:
+            return None
+        registry = Registry(context.to)
+        if result.version not in registry.versions():
+            raise NotKept(f"the registry does not hold the release {result.version} any more")
+        try:
+            release = self._name_again(registry, result.version)
+        except ReleaseError as error:
+            raise NotKept(str(error)) from error
+        pipeline.home, pipeline.version = context.to, release.version
+        return DeployResult.of(release, result.verification, portable=result.portable)
+
+    def _name_again(self, registry: Registry, version: str) -> Release:
+        """Name a release; where maintenance has put another in place since, that is taken back."""
+        if self.alias == "champion" and registry.alias("champion") != version:
+            before, last = registry.previous(), registry.history()[-1]
+            if before is not None and before.version == version and last.verdict == "better":
+                return registry.rollback("the run goes on from its own release")
+        return self._name(registry, version) or registry.resolve(version)
 
     def publish(self, fitted: Fitted, path: Path, settings: Mapping[str, Any]) -> DeployResult:
         """Verify and publish.
@@ -90,7 +126,7 @@ class Deploy(Stage):
             progress.advance(note=release.version)
         return DeployResult.of(release, verification, portable=graphs is not None)
 
-    def _name(self, registry: Registry, version: str) -> Any:
+    def _name(self, registry: Registry, version: str) -> Release | None:
         if self.alias == "champion":
             return registry.promote(version, self.why)
         if self.alias == "challenger":

@@ -6,8 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import polars as pl
+
 from headrace.clustering.kmeans import KMeans
 from headrace.data.conform import conform
+from headrace.data.lazy_split import is_drawn
+from headrace.data.scan import batches, collect, in_memory
 from headrace.data.source import read
 from headrace.errors import DataError, NotTrainedError, Problem
 from headrace.evaluate.baseline import BASELINES, baselines
@@ -21,12 +25,13 @@ from headrace.metrics.measure import of_values
 from headrace.model.targets import Targets
 from headrace.progress import bar
 from headrace.stage import Context, Stage
-from headrace.train.labels import LABEL, label_series
+from headrace.train.labels import LABEL, label_series, require_column
+from headrace.train.lazy_rows import lazy_canonical
+from headrace.train.reading import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import polars as pl
     from numpy.typing import NDArray
 
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 
     AnyEvaluation: TypeAlias = "Evaluation | SeveralEvaluations | ClusterEvaluation"
 
-__all__ = ["Evaluate", "LabelledRows", "labelled_rows"]
+__all__ = ["Evaluate", "LabelledRows", "labelled_rows", "labelled_sample"]
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,14 @@ class Evaluate(Stage):
         stability: How many trainings with other seeds to compare; 0 for none.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
+        most_rows: Of a table that is not in memory, a random sample of so many labelled rows is
+            measured when there are more; the intervals are those of the sample.
         checkpoint: A folder that keeps what is resampled so far. After a kill the same call goes
             on from there, to the same intervals.
     """
+
+    cached = True
+    reads = frozenset({"settings", "fitted", "train", "test"})
 
     def __init__(
         self,
@@ -82,6 +92,7 @@ class Evaluate(Stage):
         stability: int = 0,
         resamples: int = 1000,
         confidence: float = 0.95,
+        most_rows: int = 1_000_000,
         checkpoint: str | Path | None = None,
     ) -> None:
         """Store the settings."""
@@ -92,11 +103,19 @@ class Evaluate(Stage):
         self.stability = stability
         self.resamples = resamples
         self.confidence = confidence
+        self.most_rows = most_rows
         self.checkpoint = checkpoint
 
     def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
         """Evaluate on `context.test`."""
         return self.measure(pipeline, context.test)
+
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> AnyEvaluation:
+        """Let the pipeline remember the scores."""
+        del context
+        if pipeline.fitted.target is not None:
+            pipeline.remember(result)
+        return result  # type: ignore[no-any-return]
 
     def measure(self, pipeline: Pipeline, data: object) -> AnyEvaluation:
         """Evaluate on any rows; the scores are remembered for the release.
@@ -118,7 +137,7 @@ class Evaluate(Stage):
     ) -> Evaluation | SeveralEvaluations:
         if not isinstance(fitted.target, Targets):
             return self._network(pipeline, fitted, data)
-        rows = read(data).collect()
+        rows = read(data)
         return SeveralEvaluations(
             {
                 name: self._network(pipeline, fitted.for_target(name), rows)
@@ -129,7 +148,7 @@ class Evaluate(Stage):
     def _network(self, pipeline: Pipeline, fitted: Fitted, data: object) -> Evaluation:
         spec = fitted.network.target_spec
         with bar("evaluate", 3 + self.stability) as progress:
-            rows = labelled_rows(fitted, data)
+            rows = self._rows(fitted, read(data), pipeline.seed)
             output = fitted.output(rows.canonical)
             rivals, notes = self._baselines(fitted, rows, pipeline.seed)
             progress.advance(note="baselines fitted")
@@ -155,6 +174,11 @@ class Evaluate(Stage):
             )
             progress.advance(note="done")
         return result
+
+    def _rows(self, fitted: Fitted, rows: pl.LazyFrame, seed: int) -> LabelledRows:
+        if in_memory(rows):
+            return labelled_rows(fitted, rows)
+        return labelled_sample(fitted, rows, self.most_rows, seed)
 
     def _folder(self, pipeline: Pipeline, target: str) -> Path | None:
         """Answer the folder of a target's resamples; of several targets each has its own."""
@@ -258,7 +282,7 @@ def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None)
         DataError: If no row has a label, or a label is none of the classes.
     """
     spec = fitted.network.target_spec
-    raw = read(data).collect()
+    raw = collect(read(data))
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
     values = label_series(raw, spec.name) if labels is None else labels
@@ -270,3 +294,39 @@ def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None)
     notes = (f"{left:,} of {raw.height:,} rows have no label and were left out",) if left else ()
     found = known[LABEL].alias(spec.name)
     return LabelledRows(known.drop(LABEL), found, spec.truth(found), notes)
+
+
+def labelled_sample(fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int) -> LabelledRows:
+    """Bring rows of a lazy table and their labels into the form that metrics read.
+
+    Of more than `most` labelled rows about so many are drawn, each by a hash of its number.
+
+    Args:
+        fitted: The pipeline.
+        rows: Raw rows, with the target's column; they are never held.
+        most: How many labelled rows may be held.
+        seed: The same seed draws the same rows.
+
+    Raises:
+        DataError: If no row has a label, or a label is none of the classes.
+    """
+    spec = fitted.network.target_spec
+    require_column(spec.name, rows.collect_schema().names(), "target")
+    known = lazy_canonical(rows, fitted.schema, spec.name, None, ignore=fitted.beside)
+    count, labelled = collect(
+        known.select(pl.len(), pl.col(LABEL).count().alias("labelled")), streaming=True
+    ).row(0)
+    if not labelled:
+        raise DataError([Problem("no row has a label", column=spec.name)])
+    known, notes = known.filter(pl.col(LABEL).is_not_null()), []
+    if labelled < count:
+        notes.append(f"{count - labelled:,} of {count:,} rows have no label and were left out")
+    if labelled > most:
+        known = known.filter(is_drawn(pl.col(ROW), most / labelled, seed + 3))
+    held = pl.concat(batches(known))
+    if held.height < labelled:
+        notes.append(
+            f"a random sample of {held.height:,} of {labelled:,} labelled rows is measured"
+        )
+    found = held[LABEL].alias(spec.name)
+    return LabelledRows(held.drop(LABEL, ROW), found, spec.truth(found), tuple(notes))

@@ -1,4 +1,4 @@
-"""Counting new rows in the cells of a reference profile, all columns in one scan."""
+"""Counting new rows in the cells of a reference profile: one scan, and one of the categories."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from headrace.data.scan import collect
+from headrace.data.scan import collect, count_values
 from headrace.data.schema import MISSING_TIME
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,7 +29,6 @@ REST = "(all other values)"
 
 _SURE = 4.0
 _SHOWN = 50
-_ROWS = "rows of the value"
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ class Counted:
 
 
 def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counted]:
-    """Count new rows in the cells of the reference, in one scan.
+    """Count new rows in the cells of the reference, in one scan and one of the categories.
 
     Args:
         rows: Canonical columns; one that is gone counts as missing in every row.
@@ -120,12 +119,16 @@ def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counte
         if column.name in there:
             for key, expression in _expressions(column, schema[column.name].type).items():
                 expressions.append(expression.alias(f"{place} {key}"))
-    table = collect(rows.select(expressions), streaming=True)
-    found = {name: table[name][0] for name in table.columns}
+    found = collect(rows.select(expressions), streaming=True).row(0, named=True)
+    values = count_values(rows, {c.name: pl.col(c.name) for c in wanted if _listed_kind(c, there)})
     return [
-        _counted(column, found["rows"], _of_column(found, place))
+        _counted(column, found["rows"], _of_column(found, place), values.get(column.name))
         for place, column in enumerate(wanted)
     ]
+
+
+def _listed_kind(column: ColumnProfile, there: set[str]) -> bool:
+    return column.kind == "category" and column.name in there
 
 
 def _of_column(found: Mapping[str, Any], place: int) -> dict[str, Any]:
@@ -136,10 +139,7 @@ def _of_column(found: Mapping[str, Any], place: int) -> dict[str, Any]:
 def _expressions(column: ColumnProfile, type_: str) -> dict[str, pl.Expr]:
     values = pl.col(column.name)
     if type_ == "string":
-        missing = (values.is_null() | (values == "")).sum()
-        if column.kind != "category":
-            return {"missing": missing}
-        return {"missing": missing, "values": values.value_counts(name=_ROWS).implode()}
+        return {"missing": (values.is_null() | (values == "")).sum()}
     if type_ == "time":
         values = pl.when(values != MISSING_TIME).then(values).cast(pl.Float64)
         return {"missing": values.is_null().sum()} | _number_expressions(column, values)
@@ -165,11 +165,16 @@ def _number_expressions(column: ColumnProfile, values: pl.Expr) -> dict[str, pl.
     return expressions
 
 
-def _counted(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
+def _counted(
+    column: ColumnProfile,
+    rows: int,
+    found: Mapping[str, Any],
+    values: Sequence[tuple[str, int]] | None,
+) -> Counted:
     if not found:
         return Counted(column.name, column, rows, missing=rows)
-    if "values" in found:
-        return _categories(column, rows, found)
+    if values is not None:
+        return _categories(column, rows, int(found["missing"]), dict(values))
     if "mean" in found and column.missing < column.rows:
         return _numbers(column, rows, found)
     return Counted(column.name, column, rows, int(found["missing"]))
@@ -208,16 +213,8 @@ def _number(value: float | None) -> float:
     return np.nan if value is None else float(value)
 
 
-def _categories(column: ColumnProfile, rows: int, found: Mapping[str, Any]) -> Counted:
-    values = found["values"].struct
-    new = dict(
-        zip(
-            values.field(column.name).to_list(),
-            values.field(_ROWS).to_list(),
-            strict=True,
-        )
-    )
-    missing = new.pop("", 0) + new.pop(None, 0)
+def _categories(column: ColumnProfile, rows: int, missing: int, new: dict[str, int]) -> Counted:
+    new.pop("", None)
     cells = _listed(column, new) if column.other else _shuffled({*column.values, *new})
     reference = [column.values.get(value, 0) for value in cells]
     current = [new.get(value, 0) for value in cells]

@@ -11,7 +11,7 @@ import polars as pl
 from headrace.data.expressions import Reading
 from headrace.data.grammar import parse_number
 from headrace.data.problems import expected
-from headrace.data.scan import collect
+from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.schema import MISSING_TIME
 from headrace.errors import nearest
 from headrace.maintain.finding import Finding
@@ -34,6 +34,7 @@ _RAW = "raw "
 _IMPOSSIBLE = 1e-6
 _MANY_DUPLICATES = 0.05
 _FEWEST_STUCK = 10
+_MOST_HASHES = 2_000_000
 
 
 @dataclass(frozen=True)
@@ -90,13 +91,25 @@ def _count(
     profiles: Mapping[str, ColumnProfile],
 ) -> Mapping[str, Any]:
     marked = mark(rows.with_columns(_hash(rows, schema)), schema, read, keep=[_HASH])
-    expressions = [pl.len().alias("rows"), pl.col(_HASH).n_unique().alias("different")]
+    expressions = [pl.len().alias("rows")]
+    if in_memory(rows):
+        expressions.append(pl.col(_HASH).n_unique().alias("different"))
     for place, column in enumerate(schema):
         if read[column.name] is not None:
             for key, expression in _expressions(column, read, profiles).items():
                 expressions.append(expression.alias(f"{place} {key}"))
     found = collect(marked.select(expressions), streaming=True).row(0, named=True)
+    if "different" not in found:
+        found["different"] = _different(rows.select(_hash(rows, schema)), found["rows"])
     return {_by_name(schema, key): value for key, value in found.items()}
+
+
+def _different(hashes: pl.LazyFrame, rows: int) -> int:
+    """Estimate how many rows of a scan differ, from those whose hash falls into a part."""
+    parts = max(1, rows // _MOST_HASHES)
+    chosen = pl.when(pl.col(_HASH) % parts == 0).then(pl.col(_HASH))
+    counted = count_values(hashes, {_HASH: chosen}).get(_HASH, [])
+    return max(0, rows - parts * sum(count - 1 for _, count in counted))
 
 
 def _by_name(schema: Schema, key: str) -> str:
@@ -278,14 +291,20 @@ def _duplicates(batch: _Batch) -> Iterator[Finding]:
     repeated = batch.height - int(batch.found["different"])
     if not repeated:
         return
-    table = batch.rows.select(_hash(batch.rows, batch.schema))
-    again = ~pl.col(_HASH).is_first_distinct()
-    rows = collect(table.select(pl.int_range(pl.len()).filter(again).head(_EXAMPLES)))
     share = repeated / batch.height
     severity: Severity = "warning" if share > _MANY_DUPLICATES else "note"
     words = f"{plural(repeated, 'row')} repeat an earlier one ({percent(share)})"
-    shown = tuple(rows.to_series().to_list())
-    yield Finding("duplicate rows", severity, None, repeated, words, shown)
+    yield Finding("duplicate rows", severity, None, repeated, words, _repetitions(batch))
+
+
+def _repetitions(batch: _Batch) -> tuple[int, ...]:
+    """Answer the first rows that repeat an earlier one; of a scan none, which would hold it."""
+    if not in_memory(batch.rows):
+        return ()
+    table = batch.rows.select(_hash(batch.rows, batch.schema))
+    again = ~pl.col(_HASH).is_first_distinct()
+    rows = collect(table.select(pl.int_range(pl.len()).filter(again).head(_EXAMPLES)))
+    return tuple(rows.to_series().to_list())
 
 
 def _with_rows(batch: _Batch, finding: Finding) -> Finding:

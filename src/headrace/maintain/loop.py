@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from headrace.data.scan import collect
+from headrace.data.scan import collect, in_memory
 from headrace.maintain.drift import drift
 from headrace.maintain.labels import Labelled, label
 from headrace.maintain.policy import Decision, Evidence, Policy, decide, judge
@@ -91,6 +91,7 @@ def tick(
     *,
     policy: Policy | None = None,
     ignore: Collection[str] = (),
+    judged: pl.LazyFrame | None = None,
 ) -> MaintainResult:
     """Look at new rows once and do what the policy says.
 
@@ -105,6 +106,8 @@ def tick(
         labels: One label for each row, null where it is not known yet.
         policy: The rules; the defaults when none are given.
         ignore: Columns that the rows may hold besides the schema's, such as the target.
+        judged: The raw rows that the labels belong to, where these are only some of the rows; they
+            are held, the others are not.
 
     Returns:
         What was found, decided and done.
@@ -112,7 +115,9 @@ def tick(
     Raises:
         DataError: There are more or fewer labels than rows.
     """
-    return _Tick(host, policy or Policy(), time.perf_counter()).run(rows, labels, ignore)
+    return _Tick(host, policy or Policy(), time.perf_counter()).run(
+        rows, labels, ignore, rows if judged is None else judged
+    )
 
 
 @dataclass(frozen=True)
@@ -122,14 +127,20 @@ class _Tick(Generic[M]):
     start: float
 
     def run(
-        self, rows: pl.LazyFrame, labels: pl.Series | None, ignore: Collection[str]
+        self,
+        rows: pl.LazyFrame,
+        labels: pl.Series | None,
+        ignore: Collection[str],
+        judged: pl.LazyFrame,
     ) -> MaintainResult:
         """Observe, decide, act."""
         canonical = repair(rows, self.host.schema)
         labelled = None
         if labels is not None:
-            table = collect(canonical)
-            canonical, labelled = table.lazy(), label(table, labels)
+            table = collect(repair(judged, self.host.schema))
+            labelled = label(table, labels)
+            if in_memory(rows):
+                canonical = table.lazy()
         seen = self._drift(canonical)
         faults = quality(rows, self.host.schema, reference=self.host.profile, ignore=ignore)
         result = self._judge(seen, faults, labelled)

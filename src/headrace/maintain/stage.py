@@ -6,6 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from headrace.data.lazy_split import is_drawn
+from headrace.data.scan import batches, collect, in_memory
 from headrace.data.source import read
 from headrace.deploy.parts import fitted_from
 from headrace.deploy.registry import Registry
@@ -15,29 +19,36 @@ from headrace.evaluate.comparison import compare
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.scores import to_scores
 from headrace.maintain.loop import tick
+from headrace.maintain.result import MaintainResult
 from headrace.maintain.score import Score
 from headrace.metrics.measure import of_values, primary
 from headrace.model.network import Network
 from headrace.model.targets import Targets
 from headrace.stage import Context, Stage
 from headrace.train.labels import label_series, labels_given
+from headrace.train.lazy_rows import label_expression
 from headrace.train.training import continue_training
 
 if TYPE_CHECKING:
-    import polars as pl
+    from collections.abc import Mapping
 
     from headrace.data.profile import Profile
     from headrace.data.schema import Schema
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.result import Evaluation
     from headrace.maintain.policy import Policy
-    from headrace.maintain.result import MaintainResult
+    from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
+    from headrace.result import Result
     from headrace.train.fitted import Fitted
 
 __all__ = ["Maintain"]
 
 _UNPUBLISHED = "unpublished"
+_PLACE = "__headrace_place__"
+
+_MOST_JUDGED = 1_000_000
+"""Labelled rows of a scan that are held, at most."""
 
 
 class Maintain(Stage):
@@ -47,6 +58,9 @@ class Maintain(Stage):
         policy: When to alarm, retrain, promote and roll back.
     """
 
+    cached = True
+    reads = frozenset({"settings", "fitted", "scores", "test"})
+
     def __init__(self, *, policy: Policy | None = None) -> None:
         """Store the settings."""
         self.policy = policy
@@ -55,25 +69,68 @@ class Maintain(Stage):
         """Look at `context.test` as if it had just arrived."""
         return pipeline.maintain(context.test, policy=self.policy)
 
+    def beside(self, pipeline: Pipeline, context: Context) -> Mapping[str, Any]:
+        """Answer the releases that the new rows are judged with."""
+        del context
+        if pipeline.home is None:
+            return {}
+        registry = Registry(pipeline.home)
+        before = registry.previous()
+        return {
+            "the champion": registry.alias("champion"),
+            "the release before": None if before is None else before.version,
+        }
+
+    def keeps(self, result: Result | None) -> bool:
+        """Answer no where something was trained or put in place: it is to be done again."""
+        return isinstance(result, MaintainResult) and (result.action, result.retrained) == (
+            "keep",
+            False,
+        )
+
     def tick(
         self, pipeline: Pipeline, data: object, labels: object, path: str | Path | None
     ) -> MaintainResult:
         """Look at new rows once and do what the policy says (see `Pipeline.maintain`)."""
         home = Path(path) if path is not None else pipeline.home
         host = _Host(pipeline, Registry(home) if home is not None else None)
-        raw = read(data, empty=True).collect()
+        rows = read(data, empty=True)
         target = host.champion.target
         if isinstance(target, Targets):
             raise SettingError(
                 f"maintenance follows one target, and the pipeline predicts {target.name}: train "
                 "a pipeline for each target that is to be maintained"
             )
+        # Drift and quality look at every row of a scan; what is judged by labels is held.
+        held = collect(rows) if in_memory(rows) or labels is not None else _labelled(rows, target)
         known = None
         if target is not None and labels is not None:
-            known = labels_given(labels, raw.height, target.name)
-        elif target is not None and target.name in raw.columns:
-            known = label_series(raw, target.name)
-        return tick(host, raw.lazy(), known, policy=self.policy, ignore=host.champion.beside)
+            known = labels_given(labels, held.height, target.name)
+        elif target is not None and target.name in held.columns:
+            known = label_series(held, target.name)
+        return tick(
+            host,
+            held.lazy() if in_memory(rows) else rows,
+            known,
+            policy=self.policy,
+            ignore=host.champion.beside,
+            judged=held.lazy(),
+        )
+
+
+def _labelled(rows: pl.LazyFrame, target: TargetSpec | None) -> pl.DataFrame:
+    """Answer the rows of a scan that are judged by their labels, in order; a sample of very many.
+
+    Returns:
+        Raw rows; none when the rows have no labels.
+    """
+    if target is None or target.name not in rows.collect_schema():
+        return collect(rows.head(0))
+    label = label_expression(rows, target.name)
+    numbered = rows.with_row_index(_PLACE).filter(label.is_not_null())
+    count = collect(numbered.select(pl.len()), streaming=True).item()
+    drawn = is_drawn(pl.col(_PLACE), _MOST_JUDGED / max(count, 1), seed=0)
+    return pl.concat(batches(numbered.filter(drawn).drop(_PLACE)))
 
 
 class _Host:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.model.fused import FusedSteps
-    from headrace.model.rows import Rows
+    from headrace.model.stored import AnyRows
 
 __all__ = ["suspect", "where_it_broke"]
 
@@ -22,7 +22,7 @@ _FAR = 20.0
 """A value that lies so many widths of the middle nine tenths of its column away is suspect."""
 
 
-def where_it_broke(steps: FusedSteps, rows: Rows, columns: Sequence[str]) -> str:
+def where_it_broke(steps: FusedSteps, rows: AnyRows, columns: Sequence[str]) -> str:
     """Answer the step in which the loss broke, its rows and the suspect column, in words.
 
     Args:

@@ -22,6 +22,7 @@ from headrace.model.fitted import CUSTOM, FittedNetwork
 from headrace.model.footprint import PeakMemory
 from headrace.model.loop import TrainedMember, Training
 from headrace.model.monitor import LOSS, Monitor
+from headrace.model.records import is_finished, keep_finished
 from headrace.model.single import decided, fit_single
 from headrace.progress import bar
 
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.model.labelled import Labelled
+    from headrace.model.loop import Resuming
     from headrace.model.network import Network
     from headrace.model.presets import Member, Preset
     from headrace.model.single import Fitting
     from headrace.model.target import TargetSpec
+    from headrace.progress import Bar
 
 __all__ = ["fit_ensemble", "greedy_shares"]
 
@@ -70,14 +73,14 @@ class _Kind:
     member: Member
     networks: list[FittedNetwork] = field(default_factory=list)
     folds: list[int] = field(default_factory=list)
+    rows: int = 0
     sums: NDArray[np.float64] | None = None
     counts: NDArray[np.float64] | None = None
 
-    def add(self, fold: _Fold, network: FittedNetwork, rows: int) -> None:
-        """Take in a network."""
-        output = network.predict(fold.held.features).astype(np.float64)
+    def add(self, fold: _Fold, network: FittedNetwork, output: NDArray[Any]) -> None:
+        """Take in a network, and what it says of the rows that it was not trained on."""
         if self.sums is None or self.counts is None:
-            self.sums, self.counts = np.zeros((rows, output.shape[1])), np.zeros(rows)
+            self.sums, self.counts = np.zeros((self.rows, output.shape[1])), np.zeros(self.rows)
         self.sums[fold.places] += output
         self.counts[fold.places] += 1
         self.networks.append(network)
@@ -101,31 +104,108 @@ def fit_ensemble(
         pooled: Whether the held rows were drawn at random, so that any other rows would do as well;
             else each network is trained on the same rows with another seed.
     """
-    kinds = [_Kind(member) for member in preset.members]
     if fitting.held is None:
         raise SettingError(
             "the preset 'best' needs validation rows to weigh its networks by: leave patience out"
         )
     everything = fitting.rows.joined(fitting.held) if pooled else fitting.held
     folds = list(_folds(fitting, everything, preset.folds, pooled=pooled))
+    kinds = [_Kind(member, rows=len(everything)) for member in preset.members]
     with PeakMemory() as peak, bar("networks", len(folds) * len(kinds)) as shown:
-        for fold in folds:
-            for kind in kinds:
-                left = _time_for(kind, kinds, fitting.deadline)
-                if left is not None and left <= 0:
-                    continue
-                until = None if left is None else time.perf_counter() + left
-                part = replace(
-                    fitting,
-                    rows=fold.rows,
-                    held=fold.held,
-                    seed=fitting.seed + fold.number,
-                    deadline=until,
-                )
-                shown.advance(0, f"{kind.member.architecture}, part {fold.number + 1}")
-                kind.add(fold, fit_single(network, kind.member, part), len(everything))
-                shown.advance()
+        if _goes_elsewhere(network, fitting):
+            _train_elsewhere(network, fitting, kinds, folds, everything, pooled=pooled)
+        else:
+            _train_here(network, fitting, kinds, folds, shown)
     return _joined(network, fitting, kinds, everything, peak)
+
+
+def _train_here(
+    network: Network, fitting: Fitting, kinds: list[_Kind], folds: list[_Fold], shown: Bar
+) -> None:
+    """Train one network after the other in this process."""
+    for fold in folds:
+        for kind in kinds:
+            left = _time_for(kind, kinds, fitting.deadline)
+            if left is not None and left <= 0:
+                continue
+            part = replace(
+                fitting,
+                rows=fold.rows,
+                held=fold.held,
+                seed=fitting.seed + fold.number,
+                deadline=None if left is None else time.perf_counter() + left,
+                resuming=_resuming(fitting, kind, fold),
+            )
+            shown.advance(0, f"{kind.member.architecture}, part {fold.number + 1}")
+            trained = fit_single(network, kind.member, part)
+            kind.add(fold, trained, trained.predict(fold.held.features))
+            shown.advance()
+
+
+def _goes_elsewhere(network: Network, fitting: Fitting) -> bool:
+    """Answer whether the workers of an executor train the networks."""
+    from headrace.model.remote import travels
+
+    shared = network.workers is None and fitting.rows.window is None
+    return shared and fitting.engine.executor is not None and travels(network)
+
+
+def _train_elsewhere(
+    network: Network,
+    fitting: Fitting,
+    kinds: list[_Kind],
+    folds: list[_Fold],
+    everything: Labelled,
+    *,
+    pooled: bool,
+) -> None:
+    """Let workers train the networks that are not finished, several at a time."""
+    from headrace.model.remote import MemberJob, fit_members
+
+    left = None if fitting.deadline is None else fitting.deadline - time.perf_counter()
+    pairs = [(fold, kind) for fold in folds for kind in kinds]
+    jobs = []
+    for fold, kind in pairs:
+        rest = np.setdiff1d(np.arange(len(everything)), fold.places) if pooled else None
+        held = fold.places if pooled else None
+        # With a time limit all networks are at it together, as far as there are workers.
+        jobs.append(MemberJob(kind.member, fitting.seed + fold.number, rest, held, left))
+    whole = replace(fitting, rows=everything, held=None) if pooled else fitting
+    done = {
+        place: _finished_here(network, kind, fold, fitting)
+        for place, (fold, kind) in enumerate(pairs)
+        if _is_finished(fitting, kind, fold)
+    }
+    wanted = [job for place, job in enumerate(jobs) if place not in done]
+    trained = fit_members(network, whole, wanted, fitting.engine)
+    for place, (fold, kind) in enumerate(pairs):
+        if place in done:
+            kind.add(fold, done[place], done[place].predict(fold.held.features))
+            continue
+        answer = next(trained)
+        resuming = _resuming(fitting, kind, fold)
+        keep_finished(resuming, answer.network.model, answer.network.training)
+        output = answer.output
+        if output is None:
+            output = answer.network.predict(fold.held.features)
+        kind.add(fold, answer.network, output)
+
+
+def _resuming(fitting: Fitting, kind: _Kind, fold: _Fold) -> Resuming | None:
+    """Answer where the training of one network is kept."""
+    if fitting.resuming is None:
+        return None
+    return fitting.resuming.part(f"{kind.member.architecture}-{fold.number + 1}")
+
+
+def _is_finished(fitting: Fitting, kind: _Kind, fold: _Fold) -> bool:
+    resuming = _resuming(fitting, kind, fold)
+    return resuming is not None and is_finished(resuming)
+
+
+def _finished_here(network: Network, kind: _Kind, fold: _Fold, fitting: Fitting) -> FittedNetwork:
+    part = replace(fitting, rows=fold.rows, held=fold.held, resuming=_resuming(fitting, kind, fold))
+    return fit_single(network, kind.member, part)
 
 
 def greedy_shares(

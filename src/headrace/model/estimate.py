@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from headrace.model.fused import FusedSteps, FusedTest
-    from headrace.model.rows import Rows
+    from headrace.model.stored import AnyRows
 
 __all__ = ["Estimate", "Pace", "chunk_rows", "estimate_bytes", "floats_per_row"]
 
@@ -117,7 +117,7 @@ def chunk_rows(model: Any) -> int:
     return max(32, min(MOST_CHUNK, _CHUNK_BYTES // (4 * floats_per_row(model))))
 
 
-def estimate_bytes(model: Any, rows: Rows, validation: Rows | None, batch_size: int) -> int:
+def estimate_bytes(model: Any, rows: AnyRows, validation: AnyRows | None, batch_size: int) -> int:
     """Answer the most memory that the training of a model takes, in bytes.
 
     The rows are held once as tensors; a training step holds what it computed on the way there and

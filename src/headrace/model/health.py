@@ -10,7 +10,7 @@ import numpy as np
 from headrace.model.backend import keras, tensorflow
 
 if TYPE_CHECKING:
-    from headrace.model.rows import Rows
+    from headrace.model.stored import AnyRows
 
 __all__ = ["LayerHealth", "examine"]
 
@@ -43,7 +43,7 @@ class LayerHealth:
         return asdict(self)
 
 
-def examine(model: Any, rows: Rows) -> tuple[LayerHealth, ...]:
+def examine(model: Any, rows: AnyRows) -> tuple[LayerHealth, ...]:
     """Answer the state of each layer that has trained numbers, in the order of the model.
 
     Args:

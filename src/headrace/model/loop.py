@@ -6,7 +6,7 @@ import random
 import sys
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from headrace.model.backend import keras, tensorflow
 from headrace.model.blame import where_it_broke
 from headrace.model.estimate import Pace, estimate_bytes
+from headrace.model.feed import feed_of
 from headrace.model.fused import STEPS, FusedSteps, FusedTest
 from headrace.model.monitor import LOSS, Monitor
 from headrace.progress import bar
@@ -23,11 +24,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from headrace.model.estimate import Estimate
+    from headrace.model.feed import Feed
     from headrace.model.health import LayerHealth
-    from headrace.model.rows import Rows
+    from headrace.model.saving import Progress
+    from headrace.model.stored import AnyRows
     from headrace.model.threshold import Threshold
+    from headrace.stopping import Stopping
+    from headrace.storage.checkpoint import Checkpoint
 
-__all__ = ["Training", "Watched", "automatic_batch_size", "seeded", "train"]
+__all__ = ["Resuming", "Training", "Watched", "automatic_batch_size", "seeded", "train"]
 
 # Rows up to which a batch has this size, as TabM's authors choose it; 1024 above.
 _BATCHES = ((2_800, 32), (4_500, 64), (6_400, 128), (32_000, 256), (108_000, 512))
@@ -89,8 +94,8 @@ class TrainedMember:
 
 def train(
     model: Any,
-    rows: Rows,
-    validation: Rows | None,
+    rows: AnyRows,
+    validation: AnyRows | None,
     *,
     epochs: int,
     batch_size: int,
@@ -101,6 +106,7 @@ def train(
     callbacks: Sequence[Any] = (),
     seed: int = 0,
     columns: Sequence[str] = (),
+    resuming: Resuming | None = None,
 ) -> Training:
     """Train a compiled Keras model in place.
 
@@ -122,23 +128,29 @@ def train(
         callbacks: Keras callbacks.
         seed: Of the order of the rows.
         columns: Names of the number columns, for messages.
+        resuming: Where the state of the training is saved and gone on from; None to save nothing.
 
     Raises:
         SettingError: The loss became NaN or infinite in the first epoch; the error names the step
             and the column that is most likely the cause.
+        CheckpointError: The state cannot be saved.
     """
     from headrace.model.averages import UseAverages
+    from headrace.model.saving import latest
     from headrace.model.watch import BestEpoch, BrokenLoss, Metric, ShowProgress, TimeLimit
 
     clock = _Clock()
     batch_size = min(batch_size, len(rows))
+    begun = latest(resuming.kept) if resuming else None
     with clock("compile"):
         ways = _choose_fit(model, rows, validation, batch_size, seed)
         pace = Pace(0.0, 0.0) if ways.steps is None else Pace.of(ways.steps, ways.test)
         fewer = epochs if deadline is None else pace.epochs_until(deadline, epochs)
+        fewer = fewer if begun is None else begun.epochs
         if fewer < epochs and shorten is not None:
             epochs = fewer
             shorten(epochs)
+            ways.feed.close()
             ways = _choose_fit(model, rows, validation, batch_size, seed)
     expected = pace.estimate(
         epochs, patience, deadline, estimate_bytes(model, rows, validation, batch_size)
@@ -155,18 +167,17 @@ def train(
     metric = Metric(monitor.figure, watched.value) if watched and held else None
     with clock("epochs"), bar("training", epochs) as shown:
         if ways.steps is not None:
-            shown.advance(0, expected.text())
+            shown.advance(begun.epoch if begun else 0, expected.text())
         # The averaged weights are in place for all that stands between the two callbacks of them.
         averages = UseAverages() if getattr(model.optimizer, "use_ema", False) else None
         chosen = (
             *(broken, averages, metric, *callbacks, best, limit),
             *(ShowProgress(shown, monitor.figure), averages and averages.back),
         )
-        history = ways.fit(
-            epochs, [callback for callback in chosen if callback is not None]
-        ).history
+        history = _fit(ways, epochs, [one for one in chosen if one is not None], resuming)
     # The functions hold all training rows.
     model.train_function = model.test_function = None
+    ways.feed.close()
     done = len(history["loss"])
     sound = broken.sound if broken.note else done
     figures = {name: [float(value) for value in values[:sound]] for name, values in history.items()}
@@ -176,11 +187,29 @@ def train(
     return Training(
         figures,
         best.epoch if best else sound,
-        clock.seconds,
+        {**clock.seconds, "waiting": ways.feed.waited} if ways.feed.waited else clock.seconds,
         tuple(note for note in notes if note),
         monitor.name,
         expected if ways.steps else None,
     )
+
+
+def _fit(
+    ways: _Ways, epochs: int, callbacks: list[Any], resuming: Resuming | None
+) -> dict[str, list[float]]:
+    """Train from the start or from where the checkpoint ends; answer the whole history."""
+    from headrace.model.saving import Progress, Saving
+
+    if resuming is None:
+        start = Progress(0, 0, epochs, 0.0, over=False)
+        return dict(ways.fit(epochs, callbacks, start).history)
+    saving = Saving(resuming.kept, ways.steps, epochs, callbacks, resuming.stopping)
+    with resuming.patient():
+        try:
+            ways.fit(epochs, [*callbacks, saving], saving.start)
+        finally:
+            saving.close()
+    return saving.history
 
 
 def automatic_batch_size(rows: int) -> int:
@@ -238,30 +267,56 @@ class _Clock:
 
 
 @dataclass(frozen=True)
+class Resuming:
+    """Where the state of a training is kept.
+
+    Attributes:
+        kept: The states.
+        stopping: Whether the process was asked to end; None where nobody listens for that.
+    """
+
+    kept: Checkpoint
+    stopping: Stopping | None = None
+
+    def part(self, name: str) -> Resuming:
+        """Answer where the state of one training among several is kept."""
+        return Resuming(self.kept.part(name), self.stopping)
+
+    @contextmanager
+    def patient(self) -> Iterator[None]:
+        """Let a wish to end wait for the next state while the block runs."""
+        with nullcontext() if self.stopping is None else self.stopping.later():
+            yield
+
+
+@dataclass(frozen=True)
 class _Ways:
     """How a model is going to be trained.
 
     Attributes:
-        fit: A function of epochs and callbacks that trains.
+        fit: A function of epochs, callbacks and a start that trains.
+        feed: Where the rows come from.
         steps: The compiled steps; None when Keras's plain `fit` trains.
         test: The compiled validation, if there is one.
         note: What to tell the user.
     """
 
-    fit: Callable[[int, list[Any]], Any]
+    fit: Callable[[int, list[Any], Progress], Any]
+    feed: Feed
     steps: FusedSteps | None = None
     test: FusedTest | None = None
     note: str = ""
 
 
 def _choose_fit(
-    model: Any, rows: Rows, validation: Rows | None, batch_size: int, seed: int
+    model: Any, rows: AnyRows, validation: AnyRows | None, batch_size: int, seed: int
 ) -> _Ways:
     model.test_step(rows.keras(slice(0, batch_size)))  # builds losses and metrics
     model.reset_metrics()
     model.optimizer.build(model.trainable_variables)
+    feed = feed_of(rows, batch_size, seed)
     try:
-        steps = FusedSteps(model, rows, batch_size, seed)
+        steps = FusedSteps(model, feed)
         steps.compile()
         test = None if validation is None else FusedTest(model, validation)
         if test:
@@ -272,16 +327,23 @@ def _choose_fit(
             f"slower: {_first_line(error)}"
         )
         warnings.warn(note, stacklevel=5)
-        return _Ways(_plain(model, rows, validation, batch_size), note=note)
-    return _Ways(_fused(model, rows, steps, validation, test), steps, test)
+        return _Ways(_plain(model, feed, validation), feed, note=note)
+    return _Ways(_fused(model, rows, steps, validation, test), feed, steps, test)
 
 
 def _fused(
-    model: Any, rows: Rows, steps: FusedSteps, validation: Rows | None, test: FusedTest | None
-) -> Callable[[int, list[Any]], Any]:
+    model: Any,
+    rows: AnyRows,
+    steps: FusedSteps,
+    validation: AnyRows | None,
+    test: FusedTest | None,
+) -> Callable[[int, list[Any], Progress], Any]:
     from headrace.model.watch import AtEpochBegin
 
-    def fit(epochs: int, callbacks: list[Any]) -> Any:
+    def fit(epochs: int, callbacks: list[Any], start: Progress) -> Any:
+        def begin(epoch: int) -> None:
+            steps.start_epoch(epoch, start.step if epoch == start.epoch else 0)
+
         model.steps_per_execution = STEPS
         model.train_function, model.test_function = steps, test
         # Keras counts the batches of these and never takes one: the functions have their own rows.
@@ -289,7 +351,8 @@ def _fused(
             _one_batch(rows).repeat(steps.steps),
             validation_data=None if validation is None else _one_batch(validation),
             epochs=epochs,
-            callbacks=[AtEpochBegin(steps.start_epoch), *callbacks],
+            initial_epoch=_first_epoch(start, epochs),
+            callbacks=[AtEpochBegin(begin), *callbacks],
             shuffle=False,
             verbose=0,
         )
@@ -297,29 +360,45 @@ def _fused(
     return fit
 
 
-def _one_batch(rows: Rows) -> Any:
+def _first_epoch(start: Progress, epochs: int) -> int:
+    return epochs if start.over else start.epoch
+
+
+def _one_batch(rows: AnyRows) -> Any:
     return tensorflow().data.Dataset.from_tensors(rows.keras(slice(0, 1)))
 
 
 def _plain(
-    model: Any, rows: Rows, validation: Rows | None, batch_size: int
-) -> Callable[[int, list[Any]], Any]:
-    def fit(epochs: int, callbacks: list[Any]) -> Any:
+    model: Any, feed: Feed, validation: AnyRows | None
+) -> Callable[[int, list[Any], Progress], Any]:
+    def fit(epochs: int, callbacks: list[Any], start: Progress) -> Any:
         model.make_train_function(force=True)
-        inputs, target, *weight = rows.keras()
+        first = _first_epoch(start, epochs)
         return model.fit(
-            inputs,
-            target,
-            sample_weight=weight[0] if weight else None,
-            validation_data=None if validation is None else validation.keras(),
-            validation_batch_size=_PLAIN_CHUNK,
-            batch_size=batch_size,
+            feed.batches(first),
+            steps_per_epoch=feed.steps,
+            validation_data=None if validation is None else _chunks(validation),
             epochs=epochs,
+            initial_epoch=first,
             callbacks=callbacks,
+            shuffle=False,
             verbose=0,
         )
 
     return fit
+
+
+def _chunks(rows: AnyRows) -> Any:
+    """Answer rows as Keras's own `fit` validates with them, a chunk at a time."""
+
+    class Chunks(keras().utils.PyDataset):  # type: ignore[misc]
+        def __len__(self) -> int:
+            return 1 + (len(rows) - 1) // _PLAIN_CHUNK
+
+        def __getitem__(self, place: int) -> Any:
+            return rows.keras(slice(place * _PLAIN_CHUNK, (place + 1) * _PLAIN_CHUNK))
+
+    return Chunks()
 
 
 def _first_line(error: Exception) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.duration import seconds
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.model.assembly import are_widths
 from headrace.model.calibration import check_calibration
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.model.labelled import Window
+    from headrace.model.loop import Resuming
     from headrace.model.target import StatedTask, TargetSpec
     from headrace.model.threshold import ThresholdRule
     from headrace.plan.features import Features, FeatureSpec
@@ -101,6 +104,10 @@ class Network(Step):
             target. For several targets `task`, `loss` and `quantiles` may be dicts by target,
             `task={"visits": "count"}`.
         settings: Further settings of the architecture, such as `{"members": 16}` of "tabm".
+        workers: How many workers train together, each on its part of the rows and of every batch;
+            None for this process alone. They are processes on this machine, or one on each worker
+            of the Dask cluster that the pipeline has as `executor`. Without dropout the weights are
+            those of one process, to float precision; see docs/scale.md.
 
     Example:
         >>> Network([64, 64], activation="gelu", patience=None)
@@ -135,6 +142,7 @@ class Network(Step):
         callbacks: Sequence[Any] = (),
         task: StatedTask | Mapping[str, StatedTask] | None = None,
         settings: Mapping[str, Any] | None = None,
+        workers: int | None = None,
     ) -> None:
         self.hidden = hidden
         self.preset = preset
@@ -161,6 +169,7 @@ class Network(Step):
         self.callbacks = callbacks
         self.task: Any = task
         self.settings = settings
+        self.workers = workers
 
     def target_spec(self, values: pl.Series) -> TargetSpec:
         """Learn what is predicted from the training values, with what the settings say of it.
@@ -185,6 +194,9 @@ class Network(Step):
         validation_weight: NDArray[Any] | None = None,
         start: Sequence[NDArray[Any]] | None = None,
         seed: int = 0,
+        window: Window | None = None,
+        resuming: Resuming | None = None,
+        engine: Engine = HERE,
     ) -> FittedNetwork:
         """Build the network and train it; the same seed gives the same weights.
 
@@ -202,26 +214,35 @@ class Network(Step):
             validation_weight: The same of the validation rows, in their loss.
             start: Weights to begin with, from `FittedNetwork.weights` of the same architecture.
             seed: Of first weights, order of rows and dropout.
+            window: How the rows are read where features and targets are maps of files; None for
+                rows in memory.
+            resuming: Where the training is saved and gone on from; None to save nothing.
+            engine: What the workers run on, if there are any.
 
         Raises:
             SettingError: A setting cannot be used, or the loss became NaN or infinite.
             DataError: The rows cannot be trained on.
+            WorkerError: Workers were lost again and again.
         """
         self._check()
         check_shared(self, target_spec)
         Monitor.of(self.monitor, target_spec)
-        check_rows(features, target, feature_spec, target_spec)
+        rows = Labelled(features, target, sample_weight, window)
+        held = None
+        _check_labelled(rows, feature_spec, target_spec, "training")
         if validation is not None:
-            check_rows(*validation, feature_spec, target_spec, what="validation")
-        limit = None if self.time is None else time.perf_counter() + seconds(self.time)
+            held = Labelled(*validation, validation_weight, window)
+            _check_labelled(held, feature_spec, target_spec, "validation")
         fitting = Fitting(
             feature_spec,
             target_spec,
-            Labelled(features, target, sample_weight),
-            None if validation is None else Labelled(*validation, validation_weight),
+            rows,
+            held,
             seed=seed,
-            deadline=limit,
+            deadline=self._deadline(resuming),
             start=start,
+            resuming=resuming,
+            engine=engine,
         )
         chosen = preset(self.preset)
         if chosen.is_ensemble and start is None:
@@ -229,6 +250,15 @@ class Network(Step):
                 chosen = replace(chosen, members=chosen.members[:1])
             return fit_ensemble(self, chosen, fitting, pooled=pooled)
         return decided(self, fit_single(self, chosen.members[0], fitting), fitting.held, None)
+
+    def _deadline(self, resuming: Resuming | None) -> float | None:
+        """Answer the moment to stop; what was used up before a kill counts."""
+        if self.time is None:
+            return None
+        from headrace.model.saving import seconds_spent
+
+        spent = 0.0 if resuming is None else seconds_spent(resuming.kept)
+        return time.perf_counter() + max(0.0, seconds(self.time) - spent)
 
     def search_space(self) -> Mapping[str, Any]:
         """Answer the ranges that tuning may try; the widths only where they are given as such."""
@@ -250,7 +280,7 @@ class Network(Step):
             SettingError: One of them cannot be used.
         """
         preset(self.preset)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "workers"):
             _check_whole(name, getattr(self, name))
         if self.patience != "auto":
             _check_whole("patience", self.patience)
@@ -272,3 +302,10 @@ def _check_whole(name: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
         raise SettingError(f"{name} must be a whole number, 1 or more, received {value!r}")
+
+
+def _check_labelled(rows: Labelled, features: FeatureSpec, target: TargetSpec, what: str) -> None:
+    """Check rows in memory; those on disk were checked when they were written."""
+    if rows.window is not None:
+        rows = rows.take(slice(0, rows.window.block))
+    check_rows(rows.features, rows.target, features, target, what=what)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from headrace.model.rows import Rows
+    from headrace.model.stored import AnyRows
 
 __all__ = ["ramp"]
 
@@ -23,7 +23,7 @@ _STEPS = 25
 
 def ramp(
     model: Any,
-    rows: Rows,
+    rows: AnyRows,
     *,
     steps: int,
     batch_size: int,
@@ -69,10 +69,10 @@ def _order(rows: int, steps: int, batch_size: int, seed: int) -> NDArray[np.int3
     return np.concatenate(rounds)[:needed].reshape(steps, batch_size).astype(np.int32)
 
 
-def _compiled(model: Any, rows: Rows, batch_size: int) -> Any:
+def _compiled(model: Any, rows: AnyRows, batch_size: int) -> Any:
     """Answer a program of several steps: by XLA, or plain where XLA cannot compile the model."""
     tf = tensorflow()
-    blocks = tf.nest.map_structure(tf.constant, rows.keras())
+    blocks = tf.nest.map_structure(tf.constant, rows.keras(slice(None)))
 
     def take(chosen: Any, count: Any) -> Any:
         def step(number: Any, losses: Any) -> Any:

@@ -10,13 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import ReleaseError
-from headrace.model.estimate import Estimate
 from headrace.model.fitted import FittedNetwork
-from headrace.model.health import LayerHealth
 from headrace.model.labelled import Labelled
-from headrace.model.loop import TrainedMember, Training
 from headrace.model.network import Network
 from headrace.model.presets import Member
+from headrace.model.records import training_from, training_to
 from headrace.model.single import Fitting, fit_single
 from headrace.model.target import TargetSpec
 from headrace.partitions.crew import map_tasks
@@ -37,8 +35,6 @@ __all__ = [
     "TrainedElsewhere",
     "fit_member",
     "fit_members",
-    "training_from_dict",
-    "training_to_dict",
     "travels",
 ]
 
@@ -124,7 +120,7 @@ def fit_member(job: Mapping[str, Any], shared: _Shared) -> dict[str, Any]:
     return {
         "description": fitted.description(),
         "weights": fitted.weights(),
-        "training": training_to_dict(fitted.training),
+        "training": training_to(fitted.training),
         "output": None if fitting.held is None else fitted.predict(fitting.held.features),
     }
 
@@ -153,31 +149,8 @@ def fit_members(
     sent = (job.to_dict() for job in jobs)
     for answer in map_tasks(engine, fit_member, sent, shared=shared):
         rebuilt = FittedNetwork.rebuild(answer["description"], answer["weights"])
-        training = training_from_dict(answer["training"])
+        training = training_from(answer["training"])
         yield TrainedElsewhere(rebuilt.changed(training=training), answer["output"])
-
-
-def training_to_dict(training: Training) -> dict[str, Any]:
-    """Answer the record of a training as plain values; a network as `fit_single` trains it."""
-    record = {name: getattr(training, name) for name in _PLAIN}
-    return record | {
-        "estimate": None if training.estimate is None else training.estimate.to_dict(),
-        "layers": [layer.to_dict() for layer in training.layers],
-        "members": [member.to_dict() for member in training.members],
-    }
-
-
-def training_from_dict(data: Mapping[str, Any]) -> Training:
-    """Rebuild the record of a training from `training_to_dict`."""
-    return Training(
-        **{name: data[name] for name in _PLAIN},
-        estimate=None if data["estimate"] is None else Estimate(**data["estimate"]),
-        layers=tuple(LayerHealth(**layer) for layer in data["layers"]),
-        members=tuple(TrainedMember(**member) for member in data["members"]),
-    )
-
-
-_PLAIN = ("history", "best_epoch", "seconds", "notes", "monitor", "peak_bytes")
 
 
 def _part(fitting: Fitting, job: MemberJob) -> Fitting:

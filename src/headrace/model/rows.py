@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features, FeatureSpec
 
-__all__ = ["Rows", "check_rows", "class_weights", "sample_ratios"]
+_CHUNK = 1 << 20
+"""Rows that are looked at together, where there may be more than memory holds."""
+
+__all__ = ["Rows", "check_rows", "class_weights", "mean_weight"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +113,9 @@ def class_weights(
         raise SettingError("class_weight is for one target; weigh the rows of several instead")
     if spec.task == "regression":
         raise SettingError(f"class_weight needs classes, and {spec.name!r} is a regression target")
-    counts = np.bincount(target, minlength=len(spec.classes))
+    counts = np.zeros(len(spec.classes), dtype=np.int64)
+    for first in range(0, len(target), _CHUNK):
+        counts += np.bincount(target[first : first + _CHUNK], minlength=len(spec.classes))
     if isinstance(class_weight, str):
         if class_weight != "balanced":
             raise SettingError(
@@ -122,29 +127,32 @@ def class_weights(
     return np.asarray(weights * counts.sum() / (weights @ counts), dtype=np.float32)
 
 
-def sample_ratios(weights: NDArray[Any], rows: int) -> NDArray[np.float32]:
-    """Answer weights of rows, (rows,), scaled to the mean 1.
+def mean_weight(weights: NDArray[Any], rows: int) -> float:
+    """Answer the mean of the weights of rows, (rows,), by which they are divided.
 
     Raises:
         DataError: There are more or fewer weights than rows, one is negative or no number, or
             all are 0.
 
     Example:
-        >>> sample_ratios(np.array([1, 3]), 2).tolist()
-        [0.5, 1.5]
+        >>> mean_weight(np.array([1, 3]), 2)
+        2.0
     """
-    values = np.asarray(weights, dtype=np.float64)
-    if values.shape != (rows,):
-        text = f"expected one weight for each of the {rows} rows, received {values.shape}"
+    if np.shape(weights) != (rows,):
+        text = f"expected one weight for each of the {rows} rows, received {np.shape(weights)}"
         raise DataError([Problem(text)])
-    bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
-    if len(bad):
-        row = int(bad[0])
-        text = "a row's weight must be a number, 0 or more"
-        raise DataError([Problem(text, row=row, value=float(values[row]))])
-    if values.sum() == 0:
+    total = 0.0
+    for first in range(0, rows, _CHUNK):
+        values = np.asarray(weights[first : first + _CHUNK], dtype=np.float64)
+        bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+        if len(bad):
+            row = int(bad[0])
+            text = "a row's weight must be a number, 0 or more"
+            raise DataError([Problem(text, row=first + row, value=float(values[row]))])
+        total += float(values.sum())
+    if total == 0:
         raise DataError([Problem("the weights of all rows are 0, so there is nothing to learn")])
-    return np.asarray(values / values.mean(), dtype=np.float32)
+    return total / rows
 
 
 def _stated_weights(stated: Mapping[Any, float], spec: TargetSpec) -> NDArray[np.float64]:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.model.assembly import Assembly, assemble
 from headrace.model.backend import keras
 from headrace.model.calibration import calibrate
+from headrace.model.feed import steps_of
 from headrace.model.fitted import FittedNetwork
 from headrace.model.footprint import PeakMemory
-from headrace.model.fused import FusedAnswers, steps_an_epoch
+from headrace.model.fused import FusedAnswers
 from headrace.model.health import examine
 from headrace.model.loop import Watched, automatic_batch_size, seeded, train
 from headrace.model.monitor import LOSS, Monitor
-from headrace.model.rows import Rows, class_weights, sample_ratios
+from headrace.model.records import finished, keep_finished
+from headrace.model.rows import Rows, class_weights, mean_weight
+from headrace.model.stored import StoredRows, mixing, sample
 from headrace.model.threshold import choose_threshold
 
 if TYPE_CHECKING:
@@ -27,12 +31,17 @@ if TYPE_CHECKING:
 
     from headrace.model.choices import Loss
     from headrace.model.labelled import Labelled
+    from headrace.model.loop import Resuming, Training
     from headrace.model.network import Network
     from headrace.model.presets import Member
+    from headrace.model.stored import AnyRows
     from headrace.model.target import TargetSpec
     from headrace.plan.features import Features, FeatureSpec
 
-__all__ = ["Fitting", "decided", "fit_single", "keras_rows"]
+__all__ = ["Fitting", "decided", "fit_single", "fitted_to", "keras_rows"]
+
+_SHOWN_ROWS = 500_000
+"""Rows on disk that edges of bins are learnt from, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +56,8 @@ class Fitting:
         seed: Of first weights, order of rows and dropout.
         deadline: The moment to stop, on the clock of `time.perf_counter`; None for none.
         start: Weights to begin with; None for new ones.
+        resuming: Where the training is kept, to go on from; None to keep nothing.
+        engine: What the workers run on, if there are any.
     """
 
     feature_spec: FeatureSpec
@@ -56,6 +67,8 @@ class Fitting:
     seed: int = 0
     deadline: float | None = None
     start: Sequence[NDArray[Any]] | None = None
+    resuming: Resuming | None = None
+    engine: Engine = HERE
 
 
 def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetwork:
@@ -70,16 +83,23 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         The network as it came out of the training, neither calibrated nor with a threshold.
     """
     keras()  # its import takes seconds, which are none of the network's
+    if network.workers is not None:
+        from headrace.model.parallel.driver import fit_on_workers
+
+        return fit_on_workers(network, member, fitting)
     from headrace.model.schedules import schedule_callbacks
 
     began = time.perf_counter()
     with PeakMemory() as peak, seeded(fitting.seed):
         assembly = assemble(network, member, fitting.feature_spec, fitting.target_spec)
-        assembly.start(fitting.rows, fitting.start)
+        done = finished(fitting.resuming, assembly.model)
+        if done is not None:
+            return fitted_to(assembly, fitting, done)
+        assembly.start(_shown(fitting), fitting.start)
         size = network.batch_size or member.batch * automatic_batch_size(len(fitting.rows))
         size = min(size, len(fitting.rows))
         recipe = assembly.recipe
-        steps = steps_an_epoch(len(fitting.rows), size)
+        steps = steps_of(fitting.rows, size)
         epochs = recipe.epochs_for(steps, validated=fitting.held is not None)
         loss = assembly.compile(steps * epochs)
         rows, held = keras_rows(assembly, fitting, loss)
@@ -100,21 +120,51 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
             ],
             seed=fitting.seed,
             columns=fitting.feature_spec.numbers,
+            resuming=fitting.resuming,
         )
         layers = examine(assembly.model, rows)
+    training = replace(
+        training,
+        seconds={"build": built, **training.seconds},
+        peak_bytes=peak.bytes,
+        layers=layers,
+        notes=(*training.notes, *_mixing_note(rows, size)),
+    )
+    keep_finished(fitting.resuming, assembly.model, training)
+    return fitted_to(assembly, fitting, training)
+
+
+def fitted_to(assembly: Assembly, fitting: Fitting, training: Training) -> FittedNetwork:
+    """Answer the trained network of an assembly."""
     return FittedNetwork(
         assembly.model,
         architecture=assembly.name,
         settings=assembly.settings,
         feature_spec=fitting.feature_spec,
         target_spec=fitting.target_spec,
-        training=replace(
-            training,
-            seconds={"build": built, **training.seconds},
-            peak_bytes=peak.bytes,
-            layers=layers,
-        ),
+        training=training,
     )
+
+
+def _shown(fitting: Fitting) -> Labelled:
+    """Answer the rows that edges of bins are learnt from: all, or some of those on disk."""
+    rows = fitting.rows
+    if rows.window is None:
+        return rows
+    return sample(rows, min(_SHOWN_ROWS, rows.window.rows), fitting.seed)
+
+
+def _mixing_note(rows: AnyRows, batch_size: int) -> list[str]:
+    """Answer how well rows on disk are shuffled, in words."""
+    if not isinstance(rows, StoredRows):
+        return []
+    more = mixing(rows.labelled.target, rows.window, batch_size)
+    note = (
+        f"rows are read from disk, {rows.window.rows:,} at a time in blocks of "
+        f"{rows.window.block:,}: the batches' mean targets vary {more:.2f} times as much as after "
+        "a shuffle of all rows"
+    )
+    return [note]
 
 
 def decided(
@@ -163,7 +213,7 @@ def _without_rows(network: Network, fitted: FittedNetwork) -> FittedNetwork:
     return fitted.changed(target_spec=target, training=replace(fitted.training, notes=notes))
 
 
-def keras_rows(assembly: Assembly, fitting: Fitting, loss: Loss) -> tuple[Rows, Rows | None]:
+def keras_rows(assembly: Assembly, fitting: Fitting, loss: Loss) -> tuple[AnyRows, AnyRows | None]:
     """Answer the rows to learn from and those that decide, as Keras reads them."""
     classes = class_weights(assembly.network.class_weight, fitting.rows.target, fitting.target_spec)
     held = fitting.held
@@ -173,23 +223,34 @@ def keras_rows(assembly: Assembly, fitting: Fitting, loss: Loss) -> tuple[Rows, 
     )
 
 
-def _rows(model: Any, labelled: Labelled, loss: Loss, classes: NDArray[np.float32] | None) -> Rows:
+def _rows(
+    model: Any, labelled: Labelled, loss: Loss, classes: NDArray[np.float32] | None
+) -> AnyRows:
     """Answer rows as Keras reads them, with the weights of classes and of rows multiplied."""
-    features: Features = labelled.features
-    blocks = {
-        "numbers": np.asarray(features.numbers, dtype=np.float32),
-        "categories": np.asarray(features.categories, dtype=np.int32),
-    }
-    inputs = {tensor.name: blocks[tensor.name] for tensor in model.inputs}
-    weight = None if classes is None else classes[labelled.target]
-    if labelled.weight is not None:
-        ratios = sample_ratios(labelled.weight, len(labelled))
-        weight = ratios if weight is None else weight * ratios
-    return Rows(inputs, loss.target(labelled.target, model.output_shape[-1]), weight)
+    mean = None if labelled.weight is None else mean_weight(labelled.weight, len(labelled))
+    names = [tensor.name for tensor in model.inputs]
+    outputs = model.output_shape[-1]
+
+    def convert(part: Labelled) -> Rows:
+        features: Features = part.features
+        blocks = {
+            "numbers": np.asarray(features.numbers, dtype=np.float32),
+            "categories": np.asarray(features.categories, dtype=np.int32),
+        }
+        weight = None if classes is None else classes[part.target]
+        if part.weight is not None and mean is not None:
+            ratios = np.asarray(np.float64(part.weight) / mean, dtype=np.float32)
+            weight = ratios if weight is None else weight * ratios
+        inputs = {name: blocks[name] for name in names}
+        return Rows(inputs, loss.target(part.target, outputs), weight)
+
+    if labelled.window is None:
+        return convert(labelled)
+    return StoredRows(labelled, labelled.window, convert)
 
 
 def _watched(
-    network: Network, assembly: Assembly, fitting: Fitting, held: Rows | None
+    network: Network, assembly: Assembly, fitting: Fitting, held: AnyRows | None
 ) -> Watched | None:
     """Answer the metric that decides which epoch is kept; None for the loss."""
     if network.monitor == LOSS or fitting.held is None or held is None:

@@ -24,17 +24,17 @@ __all__ = ["AtEpochBegin", "BestEpoch", "BrokenLoss", "Metric", "ShowProgress", 
 
 
 class AtEpochBegin(keras.callbacks.Callback):  # type: ignore[misc]
-    """Do something at the start of each epoch."""
+    """Do something at the start of each epoch, which is counted from 0."""
 
-    def __init__(self, action: Callable[[], None]) -> None:
+    def __init__(self, action: Callable[[int], None]) -> None:
         """Store the action."""
         super().__init__()
         self._action = action
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         """Do it."""
-        del epoch, logs
-        self._action()
+        del logs
+        self._action(epoch)
 
 
 class ShowProgress(keras.callbacks.Callback):  # type: ignore[misc]
@@ -143,6 +143,15 @@ class BrokenLoss(keras.callbacks.Callback):  # type: ignore[misc]
         if not self.note:
             self.sound = epoch + 1
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Answer what a training that goes on later needs to know."""
+        return {"note": self.note, "sound": self.sound}, _numbered(self._weights)
+
+    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        self.note, self.sound = values["note"], values["sound"]
+        self._weights = [arrays[name] for name in sorted(arrays)]
+
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Let go of the weights."""
         del logs
@@ -203,8 +212,21 @@ class BestEpoch(keras.callbacks.Callback):  # type: ignore[misc]
         elif self._patience is not None and epoch + 1 - self.epoch >= self._patience:
             self.model.stop_training = True
 
+    def state(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+        """Answer what a training that goes on later needs to know."""
+        return {"epoch": self.epoch, "value": self.value}, _numbered(self._weights or [])
+
+    def restore(self, values: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to a state."""
+        self.epoch, self.value = values["epoch"], values["value"]
+        self._weights = [arrays[name] for name in sorted(arrays)] or None
+
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         """Go back to the weights of the best epoch."""
         del logs
         if self._weights is not None:
             self.model.set_weights(self._weights)
+
+
+def _numbered(arrays: list[NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {f"{place:05d}": array for place, array in enumerate(arrays)}

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
+from headrace.cache.errors import NotComparable, NotKept
 from headrace.engine import HERE, Engine
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.plan import ColumnInfo, Columns, Node, Plan, PythonNode, same_rows
 from headrace.plan.statistic import BlockStatistic, Question, Statistic
+from headrace.preprocessing.kept import KeptSteps, Outcome
 from headrace.preprocessing.scan import TrainingRows
 from headrace.preprocessing.stored import encode_parameters
 from headrace.preprocessing.transformer import PythonTransformer, Transformer
+from headrace.storage.documents import canonical_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from headrace.cache.cache import Cache, Part
     from headrace.plan.operation import PlanType
     from headrace.preprocessing.step import Step
 
 __all__ = ["FittedSteps", "fit_steps"]
+
+_FEW = 1_000
+"""Rows by which a free Python step shows which columns it makes."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ def fit_steps(
     columns: Columns,
     steps: Sequence[Step],
     *,
+    cache: Cache | None = None,
     engine: Engine = HERE,
 ) -> FittedSteps:
     """Fit steps on training rows.
@@ -60,12 +69,15 @@ def fit_steps(
         rows: Canonical columns, and those that target statistics need.
         columns: The canonical columns.
         steps: Transformers and free Python steps, in order.
+        cache: Where fits are kept, so that steps that have not changed do not read the rows again.
         engine: Who learns, and with how much memory.
 
     Returns:
         The plan, the transformed rows, and what was learnt.
     """
-    fitting = _Fitting(TrainingRows(rows, engine), dict(columns), [_Entry(step) for step in steps])
+    kept = None if cache is None else KeptSteps(cache, rows)
+    entries = [_Entry(step) for step in steps]
+    fitting = _Fitting(TrainingRows(rows, engine), dict(columns), entries, kept)
     while fitting.queue:
         fitting.wave()
     return FittedSteps(
@@ -90,6 +102,7 @@ class _Fitting:
     rows: TrainingRows
     columns: Columns
     queue: list[_Entry]
+    kept: KeptSteps | None = None
     nodes: list[Node | PythonNode] = field(default_factory=list)
     learnt: dict[int, str] = field(default_factory=dict)
 
@@ -134,39 +147,110 @@ class _Fitting:
 
     def _fit_transformers(self, ready: Sequence[_Entry]) -> None:
         tasks = [_Task(entry, self._infos(entry)) for entry in ready]
-        questions = [q for task in tasks for wish in task.wanted for q in _questions(*wish)]
+        self._look_up(tasks)
+        missing = [task for task in tasks if task.outcome is None]
+        start = time.perf_counter()
+        questions = [q for task in missing for wish in task.wanted for q in _questions(*wish)]
         answers = iter(self.rows.learn(questions))
-        learnt = [[_gather(wish, answers) for wish in task.wanted] for task in tasks]
-        for task, values in zip(tasks, learnt, strict=True):
-            self._finish(*task.without_dropped(self.columns, values))
+        learnt = {id(task): [_gather(wish, answers) for wish in task.wanted] for task in missing}
+        share = (time.perf_counter() - start) / max(1, len(missing))
+        for task in tasks:
+            if task.outcome is not None:
+                self._apply(task, task.outcome)
+                continue
+            start = time.perf_counter()
+            outcome = _outcome(*task.without_dropped(self.columns, learnt[id(task)]))
+            self._apply(task, outcome)
+            _keep(task.part, outcome, share + time.perf_counter() - start)
+
+    def _look_up(self, tasks: Sequence[_Task]) -> None:
+        """Give each task what is kept of it."""
+        ending: list[_Task] = []
+        for task in tasks if self.kept is not None else ():
+            names = {info.name for info in task.infos}
+            beside = {
+                one.step.key(): one.part.key
+                for one in ending
+                if one.part and names.intersection(info.name for info in one.infos)
+            }
+            task.part = self.kept.part(  # type: ignore[union-attr]
+                task.entry.place,
+                task.step,
+                task.infos,
+                hidden=any(statistic.needs for statistic, _ in task.wanted),
+                beside=beside,
+            )
+            task.outcome = _taken_up(task.part)
+            if task.step.only_drops:
+                ending.append(task)
 
     def _infos(self, entry: _Entry) -> list[ColumnInfo]:
         return [self.columns[name] for name in entry.chosen or () if name in self.columns]
 
-    def _finish(self, task: _Task, learnt: Sequence[Any]) -> None:
-        step, infos = task.step, task.infos
-        self.learnt[task.entry.place] = step.describe(infos, learnt) if infos else "no columns"
-        for node in step.nodes(infos, learnt) if infos else ():
-            _check_types(step, [self.columns[n] for n in node.inputs], node.operation.takes)
-            _check_names(step, node, self.columns)
+    def _apply(self, task: _Task, outcome: Outcome) -> None:
+        self.learnt[task.entry.place] = outcome.text
+        for node in outcome.nodes:
+            _check_types(task.step, [self.columns[n] for n in node.inputs], node.operation.takes)
+            _check_names(task.step, node, self.columns)
             self._add(node)
-        for name in step.dropped(infos, learnt) if infos else ():
+        for name in outcome.dropped:
             self.columns.pop(name)
+        if self.kept is not None:
+            self.kept.add(task.step, outcome)
 
     def _fit_python(self, entry: _Entry) -> None:
         step = entry.step
         if not isinstance(step, PythonTransformer):
             raise SettingError(_no_step(step))
+        if self.rows.lazy:
+            self._add_python(entry, step)
+            return
         frame = self.rows.collect()
         own = frame.select(list(self.columns))
-        step.fit(own)
+        self._learn_python(entry, step, own)
         made = same_rows(step.key(), own, step.transform(own))
         outputs = tuple(_info(made[name], self.columns) for name in made.columns)
         self.nodes.append(PythonNode.of(step.key(), step.transform, outputs, _python_state(step)))
         hidden = [name for name in frame.columns if name not in self.columns]
         self.columns = {info.name: info for info in outputs}
-        self.rows.replace(made.hstack(frame.select(hidden)) if hidden else made)
+        behind = made.hstack(frame.select(hidden)) if hidden else made
+        self.rows.replace(behind)
+        if self.kept is not None:
+            self.kept.start(behind)
         self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
+
+    def _add_python(self, entry: _Entry, step: PythonTransformer) -> None:
+        """Put a free Python step on lazy rows; it sees them by batches, so it cannot learn.
+
+        Raises:
+            SettingError: It learns from the rows.
+        """
+        if type(step).fit is not PythonTransformer.fit:
+            raise SettingError(
+                f"{step.key()} is free Python that learns (it defines fit), which needs the whole "
+                "table in memory: train on a part of the rows (lazy.head(n)), give more memory, or "
+                "write the step as an hr.Transformer with statistics"
+            )
+        some = self.rows.head(_FEW)
+        own = some.select(list(self.columns))
+        made = same_rows(step.key(), own, step.transform(own))
+        outputs = tuple(_info(made[name], self.columns) for name in made.columns)
+        node = PythonNode.of(step.key(), step.transform, outputs, _python_state(step))
+        self.rows.put(node, list(self.columns))
+        self.nodes.append(node)
+        self.columns = {info.name: info for info in outputs}
+        self.learnt[entry.place] = f"free Python, {len(outputs)} columns out"
+
+    def _learn_python(self, entry: _Entry, step: PythonTransformer, rows: pl.DataFrame) -> None:
+        part = self.kept.python_part(entry.place, step, rows) if self.kept is not None else None
+        piece = None if part is None else part.load()
+        if piece is not None:
+            step.restore(piece.document)
+            return
+        start = time.perf_counter()
+        step.fit(rows)
+        if part is not None:
+            _keep_state(part, step, time.perf_counter() - start)
 
     def _add(self, node: Node) -> None:
         self.nodes.append(node)
@@ -183,6 +267,8 @@ class _Task:
         self.entry = entry
         self.step = entry.step
         self.infos = infos
+        self.part: Part | None = None
+        self.outcome: Outcome | None = None
         self.wanted = [
             (statistic, [info.name for info in infos])
             for statistic in (self.step.statistics(infos) if infos else ())
@@ -199,6 +285,47 @@ class _Task:
             return self, learnt
         fewer = _Task(self.entry, [self.infos[place] for place in kept])
         return fewer, [_taken(values, kept) for values in learnt]
+
+
+def _outcome(task: _Task, learnt: Sequence[Any]) -> Outcome:
+    step, infos = task.step, task.infos
+    if not infos:
+        return Outcome((), (), "no columns")
+    return Outcome(
+        tuple(step.nodes(infos, learnt)),
+        tuple(step.dropped(infos, learnt)),
+        step.describe(infos, learnt),
+    )
+
+
+def _taken_up(part: Part) -> Outcome | None:
+    piece = part.load()
+    if piece is None:
+        return None
+    try:
+        return Outcome.decode(piece.document, piece.arrays)
+    except NotKept as reason:
+        part.lost(str(reason))
+        return None
+
+
+def _keep(part: Part | None, outcome: Outcome, seconds: float) -> None:
+    if part is None:
+        return
+    try:
+        part.save(*outcome.encode(), seconds=seconds)
+    except NotComparable as reason:
+        part.not_kept(str(reason))
+
+
+def _keep_state(part: Part, step: PythonTransformer, seconds: float) -> None:
+    state = dict(step.state())
+    try:
+        canonical_json(state)
+    except (TypeError, ValueError):
+        part.not_kept("its state() is no plain value")
+        return
+    part.save(state, seconds=seconds)
 
 
 def _taken(values: Any, places: list[int]) -> Any:

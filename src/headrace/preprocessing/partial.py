@@ -52,7 +52,8 @@ class Lesson:
         """Answer the used columns of some rows, behind the operations."""
         for node in self.nodes:
             rows = node.polars(rows, training=True)
-        return rows.select(self.used).collect(engine="in-memory")
+        # In one piece: where files end inside of a part must not change how sums are rounded.
+        return rows.select(self.used).collect(engine="in-memory").rechunk()
 
     def states(self, rows: pl.LazyFrame) -> list[Any]:
         """Answer the state of each statistic."""

@@ -12,6 +12,7 @@ from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.partitions.crew import map_tasks
 from headrace.partitions.partition import partition_rows, split_frame, split_lazy
+from headrace.plan.batches import by_batch
 from headrace.plan.statistic import Question, gathers, observe
 from headrace.preprocessing.partial import Lesson, learn_partition
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from headrace.partitions.partition import Partition
-    from headrace.plan.plan import Node
+    from headrace.plan.plan import Node, PythonNode
 
 __all__ = ["TrainingRows"]
 
@@ -61,6 +62,19 @@ class TrainingRows:
         self._lazy = node.polars(self._lazy, training=True)
         self._nodes.append(node)
         self._pending.update(node.outputs)
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the rows are a lazy table, which is never held."""
+        return self._held is None
+
+    def head(self, rows: int) -> pl.DataFrame:
+        """Answer the first rows behind all operations so far."""
+        return self._lazy.head(rows).collect()
+
+    def put(self, node: PythonNode, columns: Sequence[str]) -> None:
+        """Put a free Python step on lazy rows, which it sees batch by batch."""
+        self._start(by_batch(node, self._lazy, columns))
 
     def collect(self) -> pl.DataFrame:
         """Answer the rows behind all operations so far, in memory."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
 
-__all__ = ["TargetMean"]
+__all__ = ["TargetMean", "folded_from_dict"]
 
 
 class TargetMean(Transformer):
@@ -164,10 +164,21 @@ class _FoldedMap(Operation):
             ]
         )
 
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the tables as plain values and arrays."""
+        return {"operation": type(self).__name__, "folds": [one.to_dict() for one in self.folds]}
+
     def tensorflow(self, block: tf.Tensor) -> tf.Tensor:
         """Refuse: a graph has no training rows."""
         del block
         raise SettingError("the out-of-fold means exist on training rows only")
+
+
+def folded_from_dict(data: Mapping[str, Any]) -> Operation | None:
+    """Answer the operation of training rows from its `to_dict`; None if that is of another one."""
+    if data["operation"] != _FoldedMap.__name__:
+        return None
+    return _FoldedMap(tuple(Map.from_dict(one) for one in data["folds"]))  # type: ignore[misc]
 
 
 def _target(name: str, place: int, targets: int) -> str:

@@ -14,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import CheckpointError, ReleaseError
-from headrace.storage.arrays import arrays_bytes, arrays_from_bytes
-from headrace.storage.documents import canonical_json, strict_json
+from headrace.storage.arrays import array_from_bytes, arrays_bytes, arrays_from_bytes
+from headrace.storage.documents import (
+    canonical_json,
+    document_bytes,
+    document_from_bytes,
+    strict_json,
+)
 from headrace.storage.files import disk, make_folders, remove_leftovers, write_file
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Checkpoint", "Piece"]
+__all__ = ["Checkpoint", "Piece", "piece_bytes", "piece_from_bytes"]
 
 _ABOUT = "about.json"
 _SUFFIX = ".npz"
@@ -35,7 +40,7 @@ class Piece:
     """A finished piece of work.
 
     Attributes:
-        document: Plain values that JSON can hold.
+        document: Plain values and arrays, as `headrace.storage.documents` writes them.
         arrays: Arrays of numbers by name.
     """
 
@@ -107,11 +112,9 @@ class Checkpoint:
         except FileNotFoundError:
             return None
         try:
-            arrays = arrays_from_bytes(data, name)
-            document = strict_json(arrays.pop(_DOCUMENT).tobytes())
-        except (ReleaseError, ValueError, KeyError, RecursionError):
+            return piece_from_bytes(data, name)
+        except ReleaseError:
             return None
-        return Piece(document, arrays)
 
     def save(
         self, name: str, document: Any, arrays: Mapping[str, NDArray[Any]] | None = None
@@ -121,8 +124,7 @@ class Checkpoint:
         Raises:
             CheckpointError: It cannot be written; what was kept before is still whole.
         """
-        text = np.frombuffer(canonical_json(document), dtype=np.uint8)
-        self._write(f"{name}{_SUFFIX}", arrays_bytes({_DOCUMENT: text, **(arrays or {})}))
+        self._write(f"{name}{_SUFFIX}", piece_bytes(Piece(document, arrays or {})))
 
     def remove(self, name: str) -> None:
         """Let go of a piece."""
@@ -146,3 +148,37 @@ class Checkpoint:
                 f"{error.strerror or error}. What was kept before is whole: make room, or give a "
                 "folder that can be written, and start again to go on from there"
             ) from error
+
+
+def piece_bytes(piece: Piece) -> bytes:
+    """Answer a piece as the content of its file, which may travel to another machine.
+
+    Example:
+        >>> piece_from_bytes(piece_bytes(Piece({"epoch": 3})), "state").document
+        {'epoch': 3}
+    """
+    text, files = document_bytes(piece.document, _DOCUMENT)
+    parts = {name: np.frombuffer(data, np.uint8) for name, data in files.items()}
+    parts[_DOCUMENT] = np.frombuffer(text, np.uint8)
+    return arrays_bytes({**piece.arrays, **parts})
+
+
+def piece_from_bytes(data: bytes, name: str) -> Piece:
+    """Answer the piece that `piece_bytes` wrote.
+
+    Args:
+        data: The content of its file.
+        name: The piece, for the errors.
+
+    Raises:
+        ReleaseError: It is no piece.
+    """
+    arrays = arrays_from_bytes(data, name)
+    try:
+        text = arrays.pop(_DOCUMENT).tobytes()
+        document = document_from_bytes(
+            text, name, lambda file: array_from_bytes(arrays.pop(file).tobytes(), file)
+        )
+    except KeyError as error:
+        raise ReleaseError(f"{name}: the array {error} is missing") from error
+    return Piece(document, arrays)

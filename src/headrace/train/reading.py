@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from headrace.data.conform import conform
-from headrace.data.infer import infer_schema
 from headrace.data.schema import Schema
 from headrace.data.source import read
 from headrace.errors import DataError, Problem
+from headrace.train.kept import inferred
 from headrace.train.labels import LABEL, ordered_labels, require_column
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
 
-__all__ = ["ROW", "WEIGHT", "TrainingRows", "read_rows", "requiring"]
+__all__ = ["ROW", "WEIGHT", "TrainingRows", "left_out", "read_rows", "requiring"]
 
 ROW = "__headrace_row__"
 """Column with the place of a row in what came in."""
@@ -44,6 +45,7 @@ def read_rows(
     target: str | Sequence[str] | None,
     weight: str | None,
     kinds: Mapping[str, Kind] | None,
+    cache: Cache | None = None,
 ) -> TrainingRows:
     """Read rows to train on; rows without a target are left out.
 
@@ -59,14 +61,14 @@ def read_rows(
     raw = lazy.collect()
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
-    schema = infer_schema(raw.lazy(), kinds=kinds, exclude=extra)
+    schema = inferred(raw.lazy(), kinds=kinds, exclude=extra, cache=cache)
     canonical = conform(raw.lazy(), schema, ignore=extra).collect()
     canonical = canonical.with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias(ROW))
     notes: list[str] = []
     if target is not None:
         labels = ordered_labels(raw, target)
         canonical = canonical.with_columns(labels.alias(LABEL)).filter(labels.is_not_null())
-        notes += _left_out(raw.height - canonical.height, raw.height, ", ".join(targets))
+        notes += left_out(raw.height - canonical.height, raw.height, ", ".join(targets))
     if weight is not None:
         canonical = canonical.with_columns(
             _weights(raw[weight])[canonical[ROW].to_numpy()].alias(WEIGHT)
@@ -83,7 +85,12 @@ def requiring(schema: Schema, used: Sequence[str]) -> Schema:
     )
 
 
-def _left_out(missing: int, rows: int, target: str) -> list[str]:
+def left_out(missing: int, rows: int, target: str) -> list[str]:
+    """Answer what to say of rows without a target.
+
+    Raises:
+        DataError: No row has one.
+    """
     if missing == rows:
         raise DataError([Problem("the target is missing in every row", column=target)])
     if not missing:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError
 from headrace.result import Result
+from headrace.sizes import size_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +47,8 @@ class TrainResult(Result):
             `headrace.model.health.LayerHealth`.
         members: The networks of an ensemble, the names as in `headrace.model.loop.TrainedMember`.
         decision: The threshold and the calibration that were learnt, in words.
+        memory: Of a training whose rows were not held, bytes of the whole process: "promised" (if
+            something was), "estimate" (told before) and "peak" (measured).
         learnt: What each step learnt, in a few words, by the step's code.
         notes: What the user should know.
 
@@ -80,6 +83,7 @@ class TrainResult(Result):
     members: tuple[Mapping[str, Any], ...] = ()
     decision: Mapping[str, str] = field(default_factory=dict)
     learnt: Mapping[str, str] = field(default_factory=dict)
+    memory: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -107,6 +111,8 @@ class TrainResult(Result):
             lines.append(("seconds", f"{sum(self.seconds.values()):.1f}: {parts}"))
         if self.estimate:
             lines.append(("estimate", self._estimate_text()))
+        if self.memory:
+            lines.append(("memory", self._memory_text()))
         if self.layers:
             lines.append(("layers", self._layers_text()))
         if self.members:
@@ -150,6 +156,19 @@ class TrainResult(Result):
             f"{expected['seconds']:,.0f} to {expected['most_seconds']:,.0f} s, took "
             f"{actual['seconds']:,.0f} s; at most {expected['bytes'] / 1e6:,.0f} MB of memory, "
             f"took {actual['bytes'] / 1e6:,.0f} MB"
+        )
+
+    def _memory_text(self) -> str:
+        """Answer what the process held, beside what was promised and expected."""
+        parts = {
+            "promised": "promised {}, ",
+            "estimate": "expected at most {}, ",
+            "peak": "took {}",
+        }
+        return "".join(
+            text.format(size_text(self.memory[name]))
+            for name, text in parts.items()
+            if name in self.memory
         )
 
     def _layers_text(self) -> str:

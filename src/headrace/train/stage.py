@@ -27,4 +27,4 @@ class Train(Stage):
 
     def run(self, pipeline: Pipeline, context: Context) -> TrainResult:
         """Train on `context.train`."""
-        return pipeline.train(context.train, self.validation)
+        return pipeline.train(context.train, self.validation, cache=context.cache)

@@ -2,46 +2,58 @@
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import profile
+from headrace.data.source import read
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
+from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.progress import bar
+from headrace.stopping import saves_when_stopped
+from headrace.storage.checkpoint import Checkpoint
+from headrace.storage.lock import locked
+from headrace.train.budget import fits_in_memory
 from headrace.train.chosen import ChosenSteps
+from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.holdout import Parts, Validation, split_rows
+from headrace.train.identity import identity
 from headrace.train.labels import LABEL
+from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, WEIGHT, TrainingRows, read_rows, requiring
-from headrace.train.result import TrainResult
+from headrace.train.streamed import train_streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
     from headrace.model.fitted import FittedNetwork
     from headrace.plan.features import Features
     from headrace.preprocessing.step import Step
+    from headrace.progress import Bar
 
 __all__ = ["Validation", "continue_training", "train"]
 
 _SAMPLE = 1_000
 _FIRST_SHARE = 0.5
 """Of the time, when the network is trained a second time."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for another process that trains in the same folder."""
 
 
 def train(
@@ -56,6 +68,7 @@ def train(
     seed: int = 0,
     engine: Engine = HERE,
     checkpoint: Path | None = None,
+    cache: Cache | None = None,
 ) -> Fitted:
     """Train a pipeline.
 
@@ -74,6 +87,7 @@ def train(
         seed: Of every random choice; the same seed gives the same weights.
         engine: What the work runs on.
         checkpoint: The folder that keeps what is done so far; None to keep nothing.
+        cache: Where the schema and the fits of the steps are kept; None to keep nothing.
 
     Returns:
         The fitted pipeline.
@@ -82,53 +96,150 @@ def train(
         DataError: If the rows cannot be trained on; every problem in one error.
         SettingError: If the steps do not fit the data.
     """
-    clock = _Clock()
+    clock, source = Clock(), read(data)
+    if not fits_in_memory(source, engine):
+        return train_streamed(
+            source,
+            steps,
+            target=target,
+            kinds=kinds,
+            network=network,
+            validation=validation,
+            weight=weight,
+            seed=seed,
+            engine=engine,
+            checkpoint=checkpoint,
+        )
     with bar("train", None) as progress:
         progress.advance(note="reading")
         with clock("read"):
-            rows = read_rows(data, target, weight, kinds)
+            rows = read_rows(source, target, weight, kinds, cache)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
+        work = _Work(rows, chosen, target, kinds, validation, weight, seed, engine, cache, clock)
+        if checkpoint is None:
+            return work.fit(None, progress)
+        about = identity(
+            rows.raw,
+            chosen,
+            validation,
+            settings={
+                "target": target if target is None or isinstance(target, str) else list(target),
+                "kinds": {name: str(kind) for name, kind in (kinds or {}).items()},
+                "weight": weight,
+                "seed": seed,
+            },
+        )
+        kept = Checkpoint.of_work(checkpoint, about)
+        with (
+            locked(checkpoint / "lock", patience=_PATIENCE),
+            saves_when_stopped(checkpoint) as stopping,
+        ):
+            return work.fit(Resuming(kept, stopping), progress)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One training, from the rows that were read to what was learnt."""
+
+    rows: TrainingRows
+    chosen: ChosenSteps
+    target: str | Sequence[str] | None
+    kinds: Mapping[str, Kind] | None
+    validation: Validation
+    weight: str | None
+    seed: int
+    engine: Engine
+    cache: Cache | None
+    clock: Clock
+
+    def fit(self, resuming: Resuming | None, progress: Bar) -> Fitted:
+        """Fit the steps, train the model, and look at the rows that it learnt from."""
+        rows, chosen, clock, seed = self.rows, self.chosen, self.clock, self.seed
         with clock("split"):
-            parts = split_rows(rows, chosen, validation, seed)
+            parts = split_rows(rows, chosen, self.validation, seed)
         again = _refits(chosen.model, parts)
         progress.advance(note="fitting the steps")
         with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts, engine)
+            fitted = self._steps(parts)
         with clock("profile"):
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
             reference = profile(parts.train.lazy().select(watched.names), watched)
-    with clock("model"):
-        model, features = _fit_model(chosen, fitted, parts, seed)
-    if again:
-        parts = parts.whole(chosen.rows, seed)
-        with clock("steps"):
-            fitted = _fit_steps(chosen, rows, parts, engine)
-        with clock("profile"):
-            reference = profile(parts.train.lazy().select(watched.names), watched)
-        with clock("refit"):
-            model, features = _fit_again(chosen, fitted, parts, model, seed)
-    sample = _sample(parts, seed)
-    return Fitted(
-        schema,
-        fitted.plan,
-        parts.spec if parts.spec is None else model.target_spec,
-        model,
-        chosen.all,
-        reference,
-        weight,
-        _result(chosen, fitted, parts, model, clock),
-        Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
-        retrain=lambda again: train(
-            rows.raw,
+        with clock("model"):
+            model, features = _fit_model(
+                chosen,
+                fitted,
+                parts,
+                seed=seed,
+                resuming=_part(resuming, "network"),
+                engine=self.engine,
+            )
+        if again:
+            parts = parts.whole(chosen.rows, seed)
+            with clock("steps"):
+                fitted = self._steps(parts)
+            with clock("profile"):
+                reference = profile(parts.train.lazy().select(watched.names), watched)
+            with clock("refit"):
+                model, features = _fit_again(
+                    chosen,
+                    fitted,
+                    parts,
+                    model,
+                    seed=seed,
+                    resuming=_part(resuming, "refit"),
+                    engine=self.engine,
+                )
+        sample = _sample(parts, seed)
+        return Fitted(
+            schema,
+            fitted.plan,
+            parts.spec if parts.spec is None else model.target_spec,
+            model,
             chosen.all,
-            target=target,
-            kinds=kinds,
-            validation=validation,
-            weight=weight,
-            seed=again,
-        ),
-    )
+            reference,
+            self.weight,
+            train_result(
+                chosen,
+                fitted,
+                parts.spec,
+                model,
+                rows=(
+                    parts.train.height,
+                    0 if parts.validation is None else parts.validation.height,
+                ),
+                seconds=clock.seconds,
+                notes=parts.notes,
+            ),
+            Kept(features, parts.target, sample.select(schema.names), _raw(rows, sample)),
+            retrain=self.again,
+        )
+
+    def _steps(self, parts: Parts) -> FittedSteps:
+        return fit_steps(
+            parts.train.drop(LABEL, WEIGHT, strict=False),
+            schema_columns(self.rows.schema),
+            self.chosen.before_model,
+            cache=self.cache,
+            engine=self.engine,
+        )
+
+    def again(self, seed: int) -> Fitted:
+        """Train on the same rows with another seed."""
+        return train(
+            self.rows.raw,
+            self.chosen.all,
+            target=self.target,
+            kinds=self.kinds,
+            validation=self.validation,
+            weight=self.weight,
+            seed=seed,
+            engine=self.engine,
+        )
+
+
+def _part(resuming: Resuming | None, name: str) -> Resuming | None:
+    return None if resuming is None else resuming.part(name)
 
 
 def continue_training(
@@ -154,7 +265,7 @@ def continue_training(
         share: Of the rows that decide when to stop.
     """
     spec = fitted.network.target_spec
-    clock = _Clock()
+    clock = Clock()
     with clock("steps"):
         features, target = fitted.features(canonical), spec.encode(labels)
     order = np.random.default_rng(seed).permutation(len(features))
@@ -175,32 +286,14 @@ def continue_training(
     return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
 
 
-class _Clock:
-    """Seconds by part."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, part: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - start
-
-
-def _fit_steps(
-    chosen: ChosenSteps, rows: TrainingRows, parts: Parts, engine: Engine
-) -> FittedSteps:
-    return fit_steps(
-        parts.train.drop(LABEL, WEIGHT, strict=False),
-        schema_columns(rows.schema),
-        chosen.before_model,
-        engine=engine,
-    )
-
-
 def _fit_model(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, seed: int
+    steps: ChosenSteps,
+    fitted: FittedSteps,
+    parts: Parts,
+    *,
+    seed: int,
+    resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[Any, Features | None]:
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
@@ -222,6 +315,8 @@ def _fit_model(
         sample_weight=parts.weight,
         validation_weight=parts.validation_weight,
         seed=seed,
+        resuming=resuming,
+        engine=engine,
     )
     return model, features
 
@@ -250,7 +345,14 @@ def _in_part_of_the_time(network: Network) -> Network:
 
 
 def _fit_again(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, first: FittedNetwork, seed: int
+    steps: ChosenSteps,
+    fitted: FittedSteps,
+    parts: Parts,
+    first: FittedNetwork,
+    *,
+    seed: int,
+    resuming: Resuming | None,
+    engine: Engine,
 ) -> tuple[FittedNetwork, Features]:
     """Train on all rows for as many epochs as were best; what was decided by then stays."""
     if not isinstance(steps.model, Network) or parts.spec is None or parts.target is None:
@@ -266,6 +368,8 @@ def _fit_again(
         target_spec=first.target_spec,
         sample_weight=parts.weight,
         seed=seed,
+        resuming=resuming,
+        engine=engine,
     )
     note = (
         f"trained again on all {len(features):,} rows for {first.best_epoch} epochs; "
@@ -288,48 +392,3 @@ def _sample(parts: Parts, seed: int) -> pl.DataFrame:
 
 def _raw(rows: TrainingRows, sample: pl.DataFrame) -> pl.DataFrame:
     return rows.raw[sample[ROW].to_numpy()].select(rows.schema.names)
-
-
-def _result(
-    steps: ChosenSteps, fitted: FittedSteps, parts: Parts, model: Any, clock: _Clock
-) -> TrainResult:
-    outputs = fitted.plan.outputs
-    network = model if isinstance(steps.model, Network) else None
-    clusters = model if isinstance(steps.model, KMeans) else None
-    return TrainResult(
-        rows=parts.train.height,
-        validation_rows=0 if parts.validation is None else parts.validation.height,
-        columns=len(fitted.plan.inputs),
-        numbers=sum(info.type == "number" for info in outputs),
-        categories=sum(info.type == "code" for info in outputs),
-        model=network.architecture if network else "kmeans" if clusters else "",
-        parameters=network.model.count_params() if network else 0,
-        target=parts.spec.name if parts.spec else None,
-        task=parts.spec.task if parts.spec else "clustering" if clusters else None,
-        history=network.history if network else {},
-        best_epoch=network.best_epoch if network else 0,
-        seconds=clock.seconds,
-        learnt=dict(fitted.learnt),
-        notes=(*parts.notes, *(network.notes if network else ())),
-        **(_of_network(network) if network else {}),
-    )
-
-
-def _of_network(network: FittedNetwork) -> dict[str, Any]:
-    """Answer what a training result says of a network alone."""
-    training = network.training
-    decision = {
-        "threshold": "" if training.threshold is None else training.threshold.text(),
-        "calibration": "" if network.calibration is None else network.calibration.text(),
-    }
-    return {
-        "monitor": training.monitor,
-        "estimate": {} if training.estimate is None else training.estimate.to_dict(),
-        "actual": {
-            "seconds": training.seconds.get("epochs", 0.0),
-            "bytes": float(training.peak_bytes),
-        },
-        "layers": tuple(layer.to_dict() for layer in training.layers),
-        "members": tuple(member.to_dict() for member in training.members),
-        "decision": {name: text for name, text in decision.items() if text},
-    }

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
+from headrace.data.fingerprint import fingerprint
 from headrace.data.infer import infer_schema
+from headrace.data.lazy_split import is_drawn
+from headrace.data.scan import batches, collect
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.duration import seconds
@@ -20,6 +24,8 @@ from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
 from headrace.stage import Context, Stage
+from headrace.train.budget import fits_in_memory
+from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
 from headrace.train.training import train
 from headrace.tune.remote import RemoteTrials, stays_here
@@ -27,11 +33,10 @@ from headrace.tune.space import joined
 from headrace.tune.study import run_study
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    import polars as pl
-
+    from headrace.cache.cache import Cache
     from headrace.evaluate.comparison import Comparison
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
@@ -41,6 +46,11 @@ if TYPE_CHECKING:
     from headrace.tune.study import Report
 
 __all__ = ["Tune", "seconds"]
+
+_MOST_SEARCHED = 200_000
+"""Rows that a search uses of a table that does not fit the memory."""
+
+_PLACE = "__headrace_place__"
 
 
 class Tune(Stage):
@@ -57,6 +67,9 @@ class Tune(Stage):
             steps and the network propose.
         held_out: The share of the rows held out for the verdict.
     """
+
+    cached = True
+    reads = frozenset({"steps", "settings", "train"})
 
     def __init__(
         self,
@@ -75,22 +88,39 @@ class Tune(Stage):
         self.held_out = held_out
 
     def run(self, pipeline: Pipeline, context: Context) -> TuneResult:
-        """Tune on `context.train`."""
-        return self.search(pipeline, context.train)
+        """Tune on `context.train`; the study lies in the cache, if there is one."""
+        storage = self.storage or (context.work and context.work / "study.db")
+        return self.search(
+            pipeline, context.train, storage, context.cache and context.cache.apart()
+        )
 
-    def search(self, pipeline: Pipeline, data: object) -> TuneResult:
+    def restore(self, pipeline: Pipeline, context: Context, result: Any) -> TuneResult:
+        """Give the pipeline the settings that were kept, if they were."""
+        if result.kept:
+            cache = context.cache and context.cache.apart()
+            search = _Search(self, pipeline, context.train, cache)
+            search.keep(result.best.parameters)
+        return result  # type: ignore[no-any-return]
+
+    def search(
+        self,
+        pipeline: Pipeline,
+        data: object,
+        storage: str | Path | None = None,
+        cache: Cache | None = None,
+    ) -> TuneResult:
         """Search, judge, and keep the better pipeline if the verdict says so.
 
         Raises:
             SettingError: If there is nothing to tune, or a limit cannot be used.
         """
-        search = _Search(self, pipeline, read(data).collect())
+        search = _Search(self, pipeline, data, cache)
         found = run_study(
             search.objective,
             search.space,
             trials=self.trials,
             time=None if self.time is None else seconds(self.time),
-            storage=self.storage,
+            storage=storage or self.storage,
             metric="validation loss",
             start=[search.current],
             identity=search.identity(),
@@ -98,6 +128,7 @@ class Tune(Stage):
             engine=pipeline.engine,
             elsewhere=search.elsewhere(),
         )
+        found = replace(found, notes=(*found.notes, *search.notes))
         if found.best is None:
             return found
         comparison = search.compare(found.best.parameters)
@@ -110,7 +141,9 @@ class Tune(Stage):
 class _Search:
     """A pipeline's settings as something that can be tried."""
 
-    def __init__(self, settings: Tune, pipeline: Pipeline, raw: pl.DataFrame) -> None:
+    def __init__(
+        self, settings: Tune, pipeline: Pipeline, data: object, cache: Cache | None
+    ) -> None:
         if pipeline.target is None:
             raise SettingError(
                 "tuning needs a target; for clusters compare evaluations of several k"
@@ -121,6 +154,9 @@ class _Search:
                 f"{', '.join(pipeline.target)}: tune a pipeline for one of them"
             )
         self._pipeline = pipeline
+        self._source = read(data)
+        self._cache = cache
+        raw, self.notes = _searched(self._source, pipeline)
         self._raw = raw
         self._base = _with_steps(pipeline, raw)
         proposed = {name: step.search_space() for name, step in self._base.named_steps().items()}
@@ -136,9 +172,7 @@ class _Search:
 
     def identity(self) -> str:
         """Answer a hash of the rows and the steps, so that a study goes on with the same ones."""
-        content = io.BytesIO()
-        self._raw.write_ipc(content)
-        digest = hashlib.sha256(content.getvalue())
+        digest = hashlib.sha256(fingerprint(self._raw).encode())
         digest.update(repr(self._base).encode())
         return digest.hexdigest()[:16]
 
@@ -169,7 +203,7 @@ class _Search:
     def compare(self, parameters: Mapping[str, Any]) -> Comparison:
         """Compare the found settings with the ones in use, on rows that the search has not seen."""
         found = self._fitted(parameters)
-        before = self._train(self._base)
+        before = self._train(self._base, kept=True)
         rows = labelled_rows(found, self._judge)
         spec = found.network.target_spec
         return compare(
@@ -185,25 +219,44 @@ class _Search:
         """Give the pipeline the found settings, trained on all rows."""
         better = self._with(parameters)
         self._pipeline.steps, self._pipeline.network = better.steps, None
-        self._pipeline.train(self._raw)
+        self._pipeline.train(self._source, cache=self._cache)
 
     def _fitted(self, parameters: Mapping[str, Any]) -> Fitted:
         if self._best is not None and self._best[1] == parameters:
             return self._best[2]
-        return self._train(self._with(parameters))
+        return self._train(self._with(parameters), kept=True)
 
     def _with(self, parameters: Mapping[str, Any]) -> Pipeline:
         return self._base.copy().set_params(**parameters)
 
-    def _train(self, candidate: Pipeline) -> Fitted:
-        return train(
+    def _train(self, candidate: Pipeline, *, kept: bool = False) -> Fitted:
+        """Train a candidate; one that reports to a study is kept by its steps alone."""
+        do: Callable[..., Fitted] = train_kept if kept else train
+        return do(
             self._learn,
             candidate.steps,
             target=candidate.target,
             kinds=candidate.kinds,
             validation=Split(),
             seed=candidate.seed,
+            cache=self._cache,
         )
+
+
+def _searched(source: pl.LazyFrame, pipeline: Pipeline) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Answer the rows that the search uses: all, or a sample of what does not fit the memory."""
+    if fits_in_memory(source, pipeline.engine):
+        return source.collect(), ()
+    numbered = source.with_row_index(_PLACE)
+    count = collect(source.select(pl.len()), streaming=True).item()
+    share = min(1.0, _MOST_SEARCHED / max(count, 1))
+    drawn = numbered.filter(is_drawn(pl.col(_PLACE), share, pipeline.seed)).drop(_PLACE)
+    rows = pl.concat(batches(drawn))
+    note = (
+        f"the search used a random sample of {rows.height:,} of {count:,} rows; a better pipeline "
+        "is trained on all of them"
+    )
+    return rows, (note,)
 
 
 def _with_steps(pipeline: Pipeline, raw: pl.DataFrame) -> Pipeline:

@@ -11,6 +11,7 @@ import math
 import time as clock
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from headrace.engine import HERE, Engine
@@ -41,9 +42,13 @@ Report: TypeAlias = Callable[[int, float], bool]
 _NAME = "headrace"
 _ABOUT = "about"
 _AGAIN = "again"
+_FIXED = "fixed_params"
 _ERROR = "error"
 _NOTE = "note"
 _MOST_FAILURES = 3
+_MOST_DEATHS = 5
+"""Machines are taken away now and then; settings for which there is too little memory end every
+process that tries them."""
 
 
 class Objective(Protocol):
@@ -117,16 +122,16 @@ def run_study(
         "higher_is_better": higher_is_better,
         "identity": identity,
     }
-    together = engine.executor is not None and elsewhere is not None
     started = clock.monotonic()
     deadline = math.inf if time is None else started + time
     with _quiet_optuna(), opened(storage) as opened_storage:
-        study = _load(opened_storage, about, storage, trials=trials, seed=seed, liar=together)
-        _recover(study)
+        study = _load(opened_storage, about, storage)
+        _recover(study, space)
         for parameters in start:
-            if known := stored(parameters, space):
-                study.enqueue_trial(known, skip_if_exists=True)
-        session = _Session(study, objective, space, trials, deadline)
+            known = stored(parameters, space)
+            if known and not _is_there(study, known):
+                study.enqueue_trial(known)
+        session = _Session(study, objective, space, trials, deadline, seed)
         if engine.executor is not None and elsewhere is not None:
             session.run_together(elsewhere, engine.executor)
         else:
@@ -141,20 +146,17 @@ def run_study(
     )
 
 
+@dataclass
 class _Session:
     """One sitting over a study."""
 
-    def __init__(
-        self,
-        study: optuna.Study,
-        objective: Objective,
-        space: Space,
-        trials: int | None,
-        deadline: float,
-    ) -> None:
-        self.study, self.objective, self.space = study, objective, space
-        self.trials, self.deadline = trials, deadline
-        self.failures = 0
+    study: optuna.Study
+    objective: Objective
+    space: Space
+    trials: int | None
+    deadline: float
+    seed: int
+    failures: int = 0
 
     def run(self) -> None:
         """Try settings until there are enough trials or time is up."""
@@ -179,10 +181,11 @@ class _Session:
                     progress.advance(1, self._best())
             except BaseException:
                 for trial in team.running.values():
-                    _give_up(self.study, trial.number, trial.params)
+                    _give_up(self.study, self.study.trials[trial.number], self.space)
                 raise
 
     def _ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
+        self.study.sampler = self._sampler()
         trial = self.study.ask()
         return trial, drawn(trial, self.space)
 
@@ -205,7 +208,7 @@ class _Session:
             return
         except BaseException:
             # Ctrl-C, or the process is being ended: the same settings come again next time.
-            _give_up(self.study, trial.number, trial.params)
+            _give_up(self.study, self.study.trials[trial.number], self.space)
             raise
         self._end(trial, value, pruned=watch.pruned, late=watch.late)
 
@@ -222,6 +225,27 @@ class _Session:
             self.failures = 0
         else:
             self._failed(trial, SettingError(f"the value became {value}"))
+
+    def _sampler(self) -> optuna.samplers.BaseSampler:
+        """Answer what draws the next settings: the same ones, however often the study was cut off.
+
+        The seed moves on with the trials that are done or under way elsewhere, and with the
+        settings that were given up.
+        """
+        import optuna
+
+        places = [
+            one
+            for one in self.study.trials
+            if _finished(one) or _was_given_up(one) or one.state.name == "RUNNING"
+        ]
+        random_trials = 10 if self.trials is None else max(3, min(10, self.trials // 4))
+        return optuna.samplers.TPESampler(
+            seed=self.seed + len(places),
+            n_startup_trials=random_trials,
+            # Trials that are under way count as bad ones, so that others look elsewhere.
+            constant_liar=True,
+        )
 
     def _failed(self, trial: optuna.Trial, error: Exception) -> None:
         import optuna
@@ -274,10 +298,6 @@ def _load(
     storage: optuna.storages.BaseStorage,
     about: dict[str, Any],
     path: str | Path | None,
-    *,
-    trials: int | None,
-    seed: int,
-    liar: bool,
 ) -> optuna.Study:
     import optuna
 
@@ -296,37 +316,50 @@ def _load(
             f"the study in {path} was made with another {' and another '.join(different)}: "
             "give another file as the storage, or go on with what it was made with"
         )
-    random_trials = 10 if trials is None else max(3, min(10, trials // 4))
-    # A resumed study must not draw the same settings again, so the seed moves on with its trials.
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + len(study.trials),
-        n_startup_trials=random_trials,
-        # Trials that are still running count as bad ones, so that others look elsewhere.
-        constant_liar=liar,
-    )
     study.pruner = optuna.pruners.MedianPruner(
         n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
     )
     return study
 
 
-def _recover(study: optuna.Study) -> None:
+def _recover(study: optuna.Study, space: Space) -> None:
     """End the trials of a process that is gone, and put their settings in line again."""
     import optuna
 
     for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        _give_up(study, trial.number, trial.params, first=_AGAIN not in trial.user_attrs)
+        _give_up(study, trial, space, deaths=trial.user_attrs.get(_AGAIN, 0) + 1)
 
 
 def _give_up(
-    study: optuna.Study, number: int, parameters: dict[str, Any], *, first: bool = True
+    study: optuna.Study,
+    trial: optuna.trial.FrozenTrial,
+    space: Space,
+    *,
+    deaths: int = 0,
 ) -> None:
+    """End a trial that was cut off; its settings come again, unless they ended many processes."""
     import optuna
 
-    study.tell(number, state=optuna.trial.TrialState.FAIL)
-    # Settings that have ended two processes (for want of memory, say) are not tried a third time.
-    if parameters and first:
-        study.enqueue_trial(parameters, user_attrs={_AGAIN: number})
+    # Settings that were not all drawn yet are drawn again, and come out the same.
+    whole = trial.params.keys() == space.keys()
+    parameters = trial.params if whole else trial.system_attrs.get(_FIXED)
+    study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+    if parameters and deaths < _MOST_DEATHS:
+        study.enqueue_trial(parameters, user_attrs={_AGAIN: deaths})
+
+
+def _was_given_up(trial: optuna.trial.FrozenTrial) -> bool:
+    cut_off = trial.state.name == "FAIL" and _ERROR not in trial.user_attrs
+    return cut_off and trial.user_attrs.get(_AGAIN, 0) + 1 >= _MOST_DEATHS
+
+
+def _is_there(study: optuna.Study, parameters: Mapping[str, Any]) -> bool:
+    """Answer whether settings were tried, or are in line; ones that were cut off are neither."""
+    return any(
+        trial.system_attrs.get(_FIXED) == parameters
+        and (trial.state.name != "FAIL" or _ERROR in trial.user_attrs or _was_given_up(trial))
+        for trial in study.trials
+    )
 
 
 def _finished(trial: optuna.trial.FrozenTrial) -> bool:

@@ -1,0 +1,1 @@
+"""Training one network on several workers: equal parts of each batch, sums of gradients."""

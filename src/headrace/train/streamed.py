@@ -1,0 +1,402 @@
+"""Training on a table that is larger than memory: lazy rows, a feature store, windows of it.
+
+The way is that of `headrace.train.training`, with nothing held but batches: the validation rows
+are chosen by a hash of their numbers, the steps learn from streams, the features go to a store on
+disk, and the network reads windows of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import warnings
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.data.fingerprint import fingerprint
+from headrace.data.lazy_split import held_out, row_hash
+from headrace.data.profile import profile
+from headrace.data.scan import bounded_scans, collect
+from headrace.data.source import read
+from headrace.data.split import Split
+from headrace.errors import SettingError
+from headrace.model.footprint import PeakMemory, resident
+from headrace.model.loop import Resuming
+from headrace.model.network import Network
+from headrace.plan.batches import by_batch
+from headrace.plan.plan import PythonNode, schema_columns
+from headrace.preprocessing.fit import fit_steps
+from headrace.progress import bar
+from headrace.sizes import size_text
+from headrace.stopping import saves_when_stopped
+from headrace.storage.checkpoint import Checkpoint
+from headrace.storage.documents import document_bytes
+from headrace.storage.lock import locked
+from headrace.train.budget import Budget
+from headrace.train.chosen import ChosenSteps
+from headrace.train.clock import Clock
+from headrace.train.fitted import Fitted, Kept
+from headrace.train.identity import identity
+from headrace.train.labels import LABEL, require_column
+from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
+from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
+from headrace.train.outcome import train_result
+from headrace.train.reading import ROW, requiring
+from headrace.train.store import Contents, FeatureStore, store_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.data.schema import Kind
+    from headrace.engine import Engine
+    from headrace.model.labelled import Labelled
+    from headrace.model.target import TargetSpec
+    from headrace.plan.plan import Plan
+    from headrace.preprocessing.fit import FittedSteps
+    from headrace.preprocessing.step import Step
+    from headrace.progress import Bar
+    from headrace.train.holdout import Validation
+    from headrace.train.lazy_rows import LazyRows
+    from headrace.train.result import TrainResult
+
+__all__ = ["train_streamed"]
+
+_SAMPLE = 1_000
+_PATIENCE = 10.0
+"""Seconds to wait for another process that trains in the same folder."""
+
+_SHARE = 0.2
+_MOST_KEPT = 100_000
+"""Training rows that stay in memory, for the baselines of an evaluation."""
+
+_KEPT_BLOCK = 1_024
+
+_HASH = "__headrace_hash__"
+
+
+@dataclass(frozen=True, eq=False)
+class _Parts:
+    """Lazy rows to learn from, and those that decide when to stop."""
+
+    train: pl.LazyFrame
+    validation: pl.LazyFrame | None
+    spec: TargetSpec
+    rule: Split | None
+    notes: tuple[str, ...]
+
+
+def train_streamed(
+    source: pl.LazyFrame,
+    steps: Sequence[Step] | None,
+    *,
+    target: str | Sequence[str] | None,
+    kinds: Mapping[str, Kind] | None,
+    network: Network | None,
+    validation: Validation,
+    weight: str | None,
+    seed: int,
+    engine: Engine,
+    checkpoint: Path | None,
+) -> Fitted:
+    """Train a pipeline on a lazy table without ever holding it (see `headrace.train.training`).
+
+    Raises:
+        DataError: If the rows cannot be trained on.
+        SettingError: If the steps do not fit the data, need the whole table, or the promised
+            memory cannot be kept.
+        CheckpointError: If the feature store cannot be written.
+    """
+    if not isinstance(target, str):
+        raise SettingError(_needs_table("several targets, or none,"))
+    clock, base = Clock(), resident()
+    with bar("train", None) as progress, PeakMemory() as peak, bounded_scans():
+        progress.advance(note="reading")
+        with clock("read"):
+            rows = read_lazy_rows(source, target, weight, kinds)
+        chosen = ChosenSteps.of(steps, rows.schema, target, network)
+        work = _Work(rows, chosen, _check(chosen), validation, seed, engine, base, clock)
+        settings = {"target": target, "kinds": _plain(kinds), "weight": weight, "seed": seed}
+        if checkpoint is None:
+            with _spill() as folder:
+                fitted = work.fit(folder, None, progress)
+        else:
+            about = identity(source, chosen, validation, settings=settings)
+            kept = Checkpoint.of_work(checkpoint, about)
+            with (
+                locked(checkpoint / "lock", patience=_PATIENCE),
+                saves_when_stopped(checkpoint) as stopping,
+            ):
+                fitted = work.fit(checkpoint / "features", Resuming(kept, stopping), progress)
+    return replace(
+        fitted,
+        result=_with_memory(fitted.result, base + peak.bytes),
+        retrain=lambda again: train_streamed(
+            source,
+            chosen.all,
+            target=target,
+            kinds=kinds,
+            network=None,
+            validation=validation,
+            weight=weight,
+            seed=again,
+            engine=engine,
+            checkpoint=None,
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Work:
+    """One training, from the rows that were read lazily to what was learnt."""
+
+    rows: LazyRows
+    chosen: ChosenSteps
+    network: Network
+    validation: Validation
+    seed: int
+    engine: Engine
+    base: int
+    clock: Clock
+
+    def fit(self, folder: Path, resuming: Resuming | None, progress: Bar) -> Fitted:
+        """Fit the steps, write the store, and train the network from it."""
+        rows, clock, seed = self.rows, self.clock, self.seed
+        with clock("split"):
+            most = Budget.most_held(self.engine.memory, self.base, len(rows.schema))
+            parts = _split(rows, self.network, self.validation, most, seed)
+        progress.advance(note="fitting the steps")
+        with clock("steps"):
+            fitted = fit_steps(
+                parts.train,
+                schema_columns(rows.schema),
+                self.chosen.before_model,
+                engine=self.engine,
+            )
+        with clock("profile"):
+            schema = requiring(rows.schema, fitted.plan.used)
+            watched = schema.select(fitted.plan.used)
+            reference = profile(parts.train.select(watched.names), watched)
+            sample, sample_raw = _sample(rows, parts, seed)
+        budget = self._budget(fitted, parts)
+        progress.advance(note="writing the feature store")
+        with clock("store"):
+            learn, held = _stores(FeatureStore(folder), fitted, parts, self._about(), seed)
+        progress.advance(note="training")
+        with clock("model"):
+            model = self.network.fit(
+                learn.features,
+                learn.target,
+                feature_spec=fitted.plan.spec,
+                target_spec=parts.spec,
+                validation=None if held is None else (held.features, held.target),
+                pooled=parts.rule is not None and parts.rule.random,
+                sample_weight=learn.weight,
+                validation_weight=None if held is None else held.weight,
+                seed=seed,
+                window=budget.window,
+                resuming=None if resuming is None else resuming.part("network"),
+            )
+        kept = _kept(learn, seed)
+        return Fitted(
+            schema,
+            fitted.plan,
+            model.target_spec,
+            model,
+            self.chosen.all,
+            reference,
+            rows.weight,
+            train_result(
+                self.chosen,
+                fitted,
+                parts.spec,
+                model,
+                rows=(len(learn), 0 if held is None else len(held)),
+                seconds=clock.seconds,
+                notes=[*rows.notes, *parts.notes],
+                memory=budget.report(),
+            ),
+            Kept(kept.features, kept.target, sample.select(schema.names), sample_raw),
+        )
+
+    def _budget(self, fitted: FittedSteps, parts: _Parts) -> Budget:
+        held = _held_count(parts, self.rows.count)
+        return Budget.of(
+            self.engine.memory, self.base, fitted.plan.spec, held=held, rows=self.rows.count - held
+        )
+
+    def _about(self) -> dict[str, Any]:
+        return {"data": fingerprint(self.rows.raw), "seed": self.seed, "weight": self.rows.weight}
+
+
+def _plain(kinds: Mapping[str, Kind] | None) -> dict[str, str]:
+    return {name: str(kind) for name, kind in (kinds or {}).items()}
+
+
+def _needs_table(what: str) -> str:
+    return (
+        f"{what} need the whole table, which does not fit the memory: take a part of the rows "
+        "(lazy.head(n), or a sample), or give more memory"
+    )
+
+
+def _check(chosen: ChosenSteps) -> Network:
+    """Answer the network of steps that can work out of core.
+
+    Raises:
+        SettingError: A step needs the whole table.
+    """
+    if chosen.rows:
+        raise SettingError(_needs_table(f"steps that remove rows ({chosen.rows[0]!r})"))
+    if not isinstance(chosen.model, Network):
+        raise SettingError(_needs_table("clusters, and steps without a model,"))
+    if chosen.model.refit:
+        raise SettingError(_needs_table("a second training on all rows (refit=True)"))
+    return chosen.model
+
+
+# ---------------------------------------------------------------- holding out
+
+
+def _split(
+    rows: LazyRows, network: Network, validation: Validation, most: int, seed: int
+) -> _Parts:
+    """Divide lazy rows in those to learn from and those that decide when to stop."""
+    frame, target = rows.canonical, rows.target or ""
+    spec = lazy_target_spec(frame, target, network)
+    with_target = with_lazy_target(frame, spec, seed)
+    if validation is None and network.patience is None:
+        return _Parts(with_target, None, spec, None, ())
+    if validation is not None and not isinstance(validation, (float, Split)):
+        own = read(validation)
+        require_column(target, own.collect_schema().names(), "target")
+        beside = () if rows.weight is None else (rows.weight,)
+        held = lazy_canonical(own, rows.schema, target, None, ignore=beside)
+        return _Parts(with_target, held.filter(pl.col(LABEL).is_not_null()), spec, None, ())
+    rule, notes = _rule(validation, rows.count, most)
+    out = held_out(frame, rule, row=ROW, seed=seed)
+    if rule.time is not None:
+        notes = (*notes, "there is no second training on all rows out of core")
+    return _Parts(with_target.filter(~out), frame.filter(out), spec, rule, notes)
+
+
+def _rule(validation: Validation, rows: int, most: int) -> tuple[Split, tuple[str, ...]]:
+    if isinstance(validation, Split):
+        return validation, ()
+    if isinstance(validation, float):
+        return Split(share=validation), ()
+    share = min(_SHARE, most / rows)
+    if share == _SHARE:
+        return Split(share=share), ()
+    return Split(share=share), (f"about {most:,} of {rows:,} rows decide when to stop",)
+
+
+def _held_count(parts: _Parts, rows: int) -> int:
+    if parts.validation is None:
+        return 0
+    if parts.rule is not None:
+        return round(parts.rule.share * rows)
+    return int(collect(parts.validation.select(pl.len()), streaming=True).item())
+
+
+# ---------------------------------------------------------------- stores
+
+
+@contextmanager
+def _spill() -> Iterator[Path]:
+    """Answer a folder that is removed afterwards, where the user or the system wants it."""
+    place = os.environ.get("HEADRACE_SPILL")
+    with tempfile.TemporaryDirectory(
+        prefix="headrace-", dir=place, ignore_cleanup_errors=True
+    ) as folder:
+        yield Path(folder)
+
+
+def _stores(
+    store: FeatureStore, fitted: FittedSteps, parts: _Parts, about: Mapping[str, Any], seed: int
+) -> tuple[Labelled, Labelled | None]:
+    """Write the features of the rows to learn from, and of the others, or find them there."""
+    decided = {
+        **about,
+        "rule": repr(parts.rule),
+        "plan": _plan_digest(fitted.plan),
+        "target": repr(parts.spec),
+    }
+    learn = store.write(
+        store_key(**decided, side="learn"),
+        Contents(fitted.rows.lazy(), fitted.plan, parts.spec, seed),
+    )
+    if parts.validation is None:
+        return learn, None
+    held = store.write(
+        store_key(**decided, side="held"),
+        Contents(_through(fitted.plan, parts.validation), fitted.plan, parts.spec, seed),
+    )
+    return learn, held
+
+
+def _plan_digest(plan: Plan) -> str:
+    text, files = document_bytes(plan.to_dict(), "plan")
+    digest = hashlib.sha256(text)
+    for name in sorted(files):
+        digest.update(files[name])
+    return digest.hexdigest()
+
+
+def _through(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Send rows through the steps, with what is beside their features."""
+    columns = {info.name: info for info in plan.inputs}
+    for node in plan.nodes:
+        rows = by_batch(node, rows, columns) if isinstance(node, PythonNode) else node.polars(rows)
+        columns = node.after(columns)
+    return rows
+
+
+def _kept(learn: Labelled, seed: int) -> Labelled:
+    """Answer rows for the baselines, copied to memory: some whole blocks of a large store."""
+    blocks = -(-len(learn) // _KEPT_BLOCK)
+    wanted = min(blocks, _MOST_KEPT // _KEPT_BLOCK)
+    chosen = np.sort(np.random.default_rng(seed).choice(blocks, wanted, replace=False))
+    # Single rows from everywhere would bring every page of the files into memory.
+    places = [np.arange(at * _KEPT_BLOCK, (at + 1) * _KEPT_BLOCK) for at in chosen.tolist()]
+    rows = np.concatenate(places)
+    return learn.take(rows[rows < len(learn)])
+
+
+def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Answer some rows to learn from, canonical and as they came, chosen by their hash."""
+    word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
+    names = [ROW, *rows.schema.names]
+    drawn = parts.train.select(*names).with_columns(word)
+    # Few rows are looked at, so that nothing wide goes through the selection.
+    few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
+    sample = collect(drawn.filter(few).bottom_k(_SAMPLE, by=_HASH), streaming=True).sort(ROW)
+    numbered = rows.raw.with_row_index(ROW)
+    wanted = sample[ROW].implode()
+    raw = collect(numbered.filter(pl.col(ROW).is_in(wanted)).sort(ROW), streaming=True)
+    return sample.drop(_HASH), raw.select(rows.schema.names)
+
+
+def _below(wanted: int, rows: int) -> int:
+    return min(2**64 - 1, int(2**64 * wanted / max(rows, 1)))
+
+
+def _with_memory(result: TrainResult | None, peak: int) -> TrainResult | None:
+    """Answer the result with what the process held, and warn when that broke the promise."""
+    if result is None:
+        return None
+    memory = {**result.memory, "peak": float(peak)}
+    promised = memory.get("promised")
+    if promised is None or peak <= promised:
+        return replace(result, memory=memory)
+    text = (
+        f"memory={size_text(promised)!r} was promised and the process held {size_text(peak)}: "
+        "promise more, or make the row groups of the files smaller"
+    )
+    warnings.warn(text, stacklevel=4)
+    return replace(result, memory=memory, notes=(*result.notes, text))
