@@ -6,6 +6,8 @@ a target). Each measurement is a process of its own, whose peak memory is what t
 address space dies, and the table says so.
 
     python benchmarks/outofcore.py --rows 200000 --sizes 50000,200000
+
+Peers that take hours run up to `--peers` rows; pandas is tried on the last size too.
 """
 
 from __future__ import annotations
@@ -93,12 +95,26 @@ def statistics(folder: str, memory: str) -> dict[str, Any]:
 def train(folder: str, memory: str) -> dict[str, Any]:
     """Train one epoch; the release stays in the folder beside for `score`."""
     import headrace as hr
+    from headrace.data.source import read
+    from headrace.engine import Engine
+    from headrace.train.streamed import train_streamed
 
-    pipe = hr.Pipeline(
-        target="delayed", memory=memory, network=hr.Network([64, 64], epochs=1, batch_size=4096)
+    fitted = train_streamed(  # `Pipeline.train` takes this way when a table does not fit
+        read(folder),
+        None,
+        target="delayed",
+        kinds=None,
+        network=hr.Network([64, 64], epochs=1, batch_size=4096),
+        validation=None,
+        weight=None,
+        seed=0,
+        engine=Engine.of(memory),
+        checkpoint=None,
     )
-    result = pipe.train(folder)
+    pipe = hr.Pipeline(target="delayed")
+    pipe.adopt(fitted, None)
     pipe.save(Path(f"{folder}-model"))
+    result = fitted.result
     return {"parts": dict(result.seconds), "memory": dict(result.memory)}
 
 
@@ -222,8 +238,9 @@ def measure(what: str, folder: Path, memory: str, limit: int) -> dict[str, Any]:
     if what == "Dask-ML":
         if shutil.which("uv") is None:
             return {"error": "left out: uv is not installed, which would bring it"}
-        tools = ["--with", "dask-ml", "--with", "dask[dataframe]", "--with", "pyarrow"]
-        command = ["uv", "run", "--isolated", "--no-project", *tools, "python", str(HERE)]
+        tools = ["dask-ml", "dask[dataframe]", "pyarrow", "polars"]
+        brought = [part for tool in tools for part in ("--with", tool)]
+        command = ["uv", "run", "--isolated", "--no-project", *brought, "python", str(HERE)]
     asked = ["--inside", what, "--folder", str(folder), "--memory", memory, "--limit", str(limit)]
     ran = subprocess.run(
         [*command, *asked],
@@ -273,6 +290,7 @@ def main() -> None:
     asked.add_argument("--sizes", default="", help="sizes to measure, 1e6,1e7; --rows comes last")
     asked.add_argument("--memory", default="3GB")
     asked.add_argument("--limit", type=lambda text: int(float(text)), default=16_000_000_000)
+    asked.add_argument("--peers", type=lambda text: int(float(text)), default=10**12)
     asked.add_argument("--folder", default="")
     asked.add_argument("--inside", default="")
     given = asked.parse_args()
@@ -282,10 +300,10 @@ def main() -> None:
     listed = {int(float(size)) for size in given.sizes.split(",") if size}
     sizes = sorted({*(listed or {PART}), given.rows})
     with tempfile.TemporaryDirectory(dir=given.folder or None) as name:
-        report(sizes, Path(name), given.memory, given.limit)
+        report(sizes, Path(name), given.memory, limit=given.limit, peers=given.peers)
 
 
-def report(sizes: list[int], place: Path, memory: str, limit: int) -> None:
+def report(sizes: list[int], place: Path, memory: str, *, limit: int, peers: int) -> None:
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for rows in sizes:
         folder = place / f"rows-{rows}"
@@ -295,13 +313,21 @@ def report(sizes: list[int], place: Path, memory: str, limit: int) -> None:
             print(f"statistics of {rows:,} rows, scanned against in memory:")
             print(f"  means and variances differ by {far['moments']:.1e} of their value at most")
             print(f"  quantiles lie {far['ranks']:.2%} of the rows away at most (sketch: 0.67 %)\n")
-        for what in (*OURS, *PEERS):
+        for what in (*OURS, *_peers(rows, peers, last=rows == sizes[-1])):
             found[what, rows] = measure(what, folder, memory, limit)
+            print(f"  {what}, {rows:,} rows: {found[what, rows]}", file=sys.stderr, flush=True)
         shutil.rmtree(folder)
     print(f"{'what':<24}{'rows':>14}{'seconds':>10}{'peak':>10}{'against linear':>16}")
     for what in (*OURS, *PEERS):
         for rows in sizes:
-            print(line(what, rows, found[what, rows], found[what, sizes[0]], sizes[0]))
+            if (what, rows) in found:
+                print(line(what, rows, found[what, rows], found[what, sizes[0]], sizes[0]))
+
+
+def _peers(rows: int, most: int, *, last: bool) -> tuple[str, ...]:
+    if rows <= most:
+        return PEERS
+    return PEERS[:1] if last else ()
 
 
 def line(what: str, rows: int, one: dict[str, Any], first: dict[str, Any], least: int) -> str:

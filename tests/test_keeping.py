@@ -21,7 +21,7 @@ from headrace.deploy.registry import Registry
 from headrace.evaluate.stage import Evaluate
 from headrace.preprocessing.space import Real
 from headrace.result import Result
-from headrace.train import training
+from headrace.train import cached
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +101,7 @@ def test_a_second_run_gives_the_same_and_does_nothing_again(
     assert again.fitted.scores == first.fitted.scores != {}
     assert again.predict(rows).to_list() == first.predict(rows).to_list()
     assert str(again.explain_cache()) == str(kept.cache)
-    assert str(without.cache) == "nothing was kept: the run had no cache"
+    assert str(without.cache) == "nothing was kept: there was no run with a cache"
     registry = Registry(tmp_path / "registry")
     assert registry.versions() == (first.version,)
     assert [change.action for change in registry.history()] == ["publish", "promote"]
@@ -149,7 +149,7 @@ def test_the_training_gets_a_folder_that_stays(
         folders.append(settings["checkpoint"])
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", watched)
+    monkeypatch.setattr(cached, "train", watched)
     told = []
     for epochs in (2, 2, 3):
         pipe = pipeline(hr.Train(), epochs=epochs)
@@ -280,7 +280,7 @@ def test_a_network_that_cannot_be_compared_is_trained_each_time(
 
 def test_where_the_cache_is(rows: pl.DataFrame, tmp_path: Path) -> None:
     nothing = steps_alone()
-    assert nothing.explain_cache() is None
+    assert nothing.explain_cache().lines == ()
     assert nothing.run(rows).cache.lines == ()
     steps_alone().run(rows, to=tmp_path / "models", cache=True)
     assert (tmp_path / "models" / ".cache" / "steps").is_dir()

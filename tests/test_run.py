@@ -68,3 +68,24 @@ def test_too_few_rows_are_refused(table: pl.DataFrame) -> None:
 def test_a_stage_that_is_none_is_refused() -> None:
     with pytest.raises(hr.SettingError, match="is no stage"):
         hr.Pipeline(target="rich", stages=["train"])  # type: ignore[list-item]
+
+
+def test_a_table_larger_than_memory_is_not_held(
+    table: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from headrace import run
+    from headrace.train import training
+
+    for module in (run, training):
+        monkeypatch.setattr(module, "fits_in_memory", lambda source, engine: False)
+    table.select("age", "hours", "rich").write_parquet(tmp_path / "rows.parquet")
+    stages = [hr.Train(), hr.Evaluate(importance=False, resamples=200), hr.Maintain()]
+    pipe = hr.Pipeline(STEPS, target="rich", stages=stages)
+    result = pipe.run(tmp_path / "rows.parquet", to=tmp_path / "registry")
+    assert list(result.results) == ["train", "evaluate", "maintain"]
+    trained = result["train"]
+    assert trained.rows + trained.validation_rows + result["evaluate"].rows == 600
+    again = hr.Pipeline(STEPS, target="rich", stages=stages).run(
+        tmp_path / "rows.parquet", to=tmp_path / "registry"
+    )
+    assert again["train"].history == trained.history

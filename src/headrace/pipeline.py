@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from headrace.cache.explanation import NO_CACHE, Explanation
 from headrace.data.source import answer, answers, is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.cache.cache import Cache
-    from headrace.cache.explanation import Explanation
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
@@ -103,7 +103,7 @@ class Pipeline(Parameters):
         self.memory = memory
         self.executor = executor
         self._fitted: Fitted | None = None
-        self._explanation: Explanation | None = None
+        self._explanation: Explanation = NO_CACHE
         self.home: Path | None = None
         self.version: str | None = None
 
@@ -413,7 +413,7 @@ class Pipeline(Parameters):
         self._explanation = (result := run(self, data, to, cache)).cache
         return result
 
-    def explain_cache(self) -> Explanation | None:
+    def explain_cache(self) -> Explanation:
         """Answer what the last `run` took from its cache, what it did anew, and why."""
         return self._explanation
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.cache.cache import Cache
-from headrace.cache.explanation import Explanation
+from headrace.cache.explanation import NO_CACHE, Explanation
 from headrace.data.lazy_split import split_lazy
 from headrace.data.source import read
 from headrace.data.split import Split, split
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["RunResult", "default_stages", "open_cache", "run"]
 
 _CACHE = ".cache"
-_NO_CACHE = Explanation("", ())
 _TEST_SHARE = 0.2
 _FEWEST_ROWS = 10
 
@@ -44,7 +43,7 @@ class RunResult(Result):
     """
 
     results: Mapping[str, Result]
-    cache: Explanation = _NO_CACHE
+    cache: Explanation = NO_CACHE
 
     def __getitem__(self, stage: str) -> Result:
         """Answer the result of a stage."""
@@ -111,7 +110,7 @@ def run(
         )
         if result is not None:
             context.results[stage.name] = result
-    return RunResult(context.results, _NO_CACHE if kept is None else kept.explanation())
+    return RunResult(context.results, NO_CACHE if kept is None else kept.explanation())
 
 
 def open_cache(folder: Path) -> Cache:

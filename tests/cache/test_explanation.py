@@ -40,8 +40,8 @@ def test_notebooks_show_a_table_and_nothing_of_it_is_markup() -> None:
 
 
 def test_without_a_cache_it_says_so() -> None:
-    assert str(Explanation("", ())) == "nothing was kept: the run had no cache"
-    assert "the run had no cache" in Explanation("", ())._repr_html_()
+    assert str(Explanation("", ())) == "nothing was kept: there was no run with a cache"
+    assert "there was no run with a cache" in Explanation("", ())._repr_html_()
 
 
 def test_the_picture_shows_what_was_saved() -> None:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pytest
 
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import batches, bounded_scans, collect, count_values, in_memory
 from headrace.errors import DataError
 
 if TYPE_CHECKING:
@@ -49,3 +50,36 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(OSError, match="No such file"):
         collect(frame)
+
+
+def test_batches_hold_all_rows_in_order(tmp_path: Path) -> None:
+    for part in range(3):
+        values = range(part * 700, (part + 1) * 700)
+        pl.DataFrame({"a": values}).write_parquet(tmp_path / f"{part}.parquet", row_group_size=100)
+    parts = list(batches(pl.scan_parquet(tmp_path), 250))
+    assert pl.concat(parts)["a"].to_list() == list(range(2_100))
+    assert max(part.height for part in parts) <= 250
+    (tmp_path / "1.parquet").write_bytes(b"PAR1 no more PAR1")
+    with pytest.raises(DataError, match="cut off or damaged"):
+        list(batches(pl.scan_parquet(tmp_path)))
+
+
+def test_values_of_scans_are_counted_as_those_in_memory(tmp_path: Path) -> None:
+    words = ["b", "a", None, "b", "c", "a", "", "b"] * 40_000
+    table = pl.DataFrame({"w": words})
+    table.write_parquet(tmp_path / "w.parquet")
+    asked = {"all": pl.col("w"), "known": pl.when(pl.col("w") != "").then(pl.col("w"))}
+    scanned = count_values(pl.scan_parquet(tmp_path / "w.parquet"), asked)
+    assert scanned == count_values(table.lazy(), asked)
+    assert scanned["known"] == [("b", 120_000), ("a", 80_000), ("c", 40_000)]
+    assert count_values(table.lazy(), {}) == {}
+
+
+def test_scans_in_bounds_leave_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLARS_MAX_CONCURRENT_SCANS", "3")
+    monkeypatch.delenv("POLARS_ROW_GROUP_PREFETCH_SIZE", raising=False)
+    before = dict(os.environ)
+    with bounded_scans():
+        assert os.environ["POLARS_ROW_GROUP_PREFETCH_SIZE"] == "1"
+        assert os.environ["POLARS_MAX_CONCURRENT_SCANS"] == "3"
+    assert dict(os.environ) == before

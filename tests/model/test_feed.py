@@ -112,12 +112,10 @@ def test_rows_in_memory_are_one_window_with_a_last_smaller_batch() -> None:
 def test_batches_for_keras_are_those_of_the_steps() -> None:
     feed = feed_of(convert(labelled(25)), 10, seed=2)
     given_out = feed.batches(3)
-    epoch = [next(given_out)[1].numpy()[:, 0].astype(int).tolist() for _ in range(3)]
+    epoch = [next(given_out)[1][:, 0].astype(int).tolist() for _ in range(3)]
     assert [len(batch) for batch in epoch] == [10, 10, 5]
     assert functools.reduce(operator.iadd, epoch, []) == epoch_order(25, 2, 3).tolist()
-    assert next(given_out)[1].numpy()[:, 0].astype(int).tolist() == (
-        epoch_order(25, 2, 4)[:10].tolist()
-    )
+    assert next(given_out)[1][:, 0].astype(int).tolist() == (epoch_order(25, 2, 4)[:10].tolist())
 
 
 def test_rows_on_disk_come_in_keras_form_a_slice_at_a_time(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from headrace.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Explanation", "Line"]
+__all__ = ["NO_CACHE", "Explanation", "Line"]
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Explanation(Result):
     def summary(self) -> str:
         """Answer a line for each part, and what was saved."""
         if not self.folder:
-            return "nothing was kept: the run had no cache"
+            return "nothing was kept: there was no run with a cache"
         kinds = max((len(line.kind) for line in self.lines), default=0)
         parts = max((len(line.part) for line in self.lines), default=0)
         rows = [f"{one.kind:<{kinds}}  {one.part:<{parts}}  {one.text}" for one in self.lines]
@@ -115,3 +115,7 @@ class Explanation(Result):
         saved = sum(line.saved for line in self.lines)
         count = f"{len(self.kept)} of {len(self.lines)} parts kept"
         return f"{count}, saved {saved:.1f} s; the cache is in {self.folder}"
+
+
+NO_CACHE = Explanation("", ())
+"""The explanation where nothing was kept."""

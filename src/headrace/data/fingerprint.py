@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import batches, collect, in_memory
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _refuse_objects(schema: pl.Schema) -> None:
 def _batches(frame: pl.LazyFrame) -> Iterable[pl.DataFrame]:
     if in_memory(frame):
         return [collect(frame)]
-    return frame.collect_batches(chunk_size=_ROWS, maintain_order=True)
+    return batches(frame, _ROWS)
 
 
 def _blocks(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -107,8 +108,10 @@ class Evaluate(Stage):
         self.checkpoint = checkpoint
 
     def run(self, pipeline: Pipeline, context: Context) -> AnyEvaluation:
-        """Evaluate on `context.test`."""
-        return self.measure(pipeline, context.test)
+        """Evaluate on `context.test`; what is resampled lies in the cache, if there is one."""
+        resumable = copy(self)
+        resumable.checkpoint = self.checkpoint or context.work
+        return resumable.measure(pipeline, context.test)
 
     def restore(self, pipeline: Pipeline, context: Context, result: Any) -> AnyEvaluation:
         """Let the pipeline remember the scores."""

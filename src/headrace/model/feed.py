@@ -132,8 +132,9 @@ class Feed(ABC):
         return None  # noqa: RET501 - rows in memory need nothing
 
 
-def _taken(chosen: Any, block: Any) -> Any:
-    return tensorflow().gather(block, chosen)
+def _taken(chosen: Any, block: Any) -> NDArray[Any]:
+    rows: NDArray[Any] = tensorflow().gather(block, chosen).numpy()
+    return rows
 
 
 def feed_of(rows: Rows | StoredRows, batch_size: int, seed: int) -> Feed:

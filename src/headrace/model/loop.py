@@ -52,6 +52,7 @@ class Training:
         monitor: What decided which epoch was kept.
         estimate: What the training was expected to take; None where nothing was measured.
         peak_bytes: The most memory that it took, beyond what was held before.
+        waited: Seconds of the epochs in which the steps waited for rows on disk.
         layers: The state of each layer afterwards.
         threshold: How the threshold of the decision was chosen, if it was.
         members: The networks of an ensemble.
@@ -64,6 +65,7 @@ class Training:
     monitor: str = LOSS
     estimate: Estimate | None = None
     peak_bytes: int = 0
+    waited: float = 0.0
     layers: tuple[LayerHealth, ...] = ()
     threshold: Threshold | None = None
     members: tuple[TrainedMember, ...] = ()
@@ -174,6 +176,7 @@ def train(
             *(broken, averages, metric, *callbacks, best, limit),
             *(ShowProgress(shown, monitor.figure), averages and averages.back),
         )
+        ways.feed.waited = 0.0  # what the compiler waited for is not counted
         history = _fit(ways, epochs, [one for one in chosen if one is not None], resuming)
     # The functions hold all training rows.
     model.train_function = model.test_function = None
@@ -187,10 +190,11 @@ def train(
     return Training(
         figures,
         best.epoch if best else sound,
-        {**clock.seconds, "waiting": ways.feed.waited} if ways.feed.waited else clock.seconds,
+        clock.seconds,
         tuple(note for note in notes if note),
         monitor.name,
         expected if ways.steps else None,
+        waited=ways.feed.waited,
     )
 
 

@@ -128,7 +128,7 @@ def fit_single(network: Network, member: Member, fitting: Fitting) -> FittedNetw
         seconds={"build": built, **training.seconds},
         peak_bytes=peak.bytes,
         layers=layers,
-        notes=(*training.notes, *_mixing_note(rows, size)),
+        notes=(*training.notes, *_reading_note(rows, size, training)),
     )
     keep_finished(fitting.resuming, assembly.model, training)
     return fitted_to(assembly, fitting, training)
@@ -154,15 +154,16 @@ def _shown(fitting: Fitting) -> Labelled:
     return sample(rows, min(_SHOWN_ROWS, rows.window.rows), fitting.seed)
 
 
-def _mixing_note(rows: AnyRows, batch_size: int) -> list[str]:
-    """Answer how well rows on disk are shuffled, in words."""
+def _reading_note(rows: AnyRows, batch_size: int, training: Training) -> list[str]:
+    """Answer how well rows on disk are shuffled and how quickly they came, in words."""
     if not isinstance(rows, StoredRows):
         return []
     more = mixing(rows.labelled.target, rows.window, batch_size)
+    waited = training.waited / max(training.seconds["epochs"], 1e-9)
     note = (
         f"rows are read from disk, {rows.window.rows:,} at a time in blocks of "
         f"{rows.window.block:,}: the batches' mean targets vary {more:.2f} times as much as after "
-        "a shuffle of all rows"
+        f"a shuffle of all rows, and the steps waited {waited:.0%} of the time for rows"
     )
     return [note]
 

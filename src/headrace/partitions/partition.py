@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from headrace.data.files import from_paths, list_files
-from headrace.data.scan import collect
+from headrace.data.scan import batches, collect
 from headrace.data.source import read
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def split_lazy(
     if columns is not None:
         table = table.select(name for name in table.collect_schema().names() if name in columns)
     first = 0
-    for chunk in _rebatched(table.collect_batches(chunk_size=rows, maintain_order=True), rows):
+    for chunk in _rebatched(batches(table, rows), rows):
         yield Partition(chunk.height, first, chunk)
         first += chunk.height
     if not first:

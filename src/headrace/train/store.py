@@ -54,7 +54,7 @@ def store_key(**about: Any) -> str:
 
     Example:
         >>> store_key(data="1f3a", seed=0)
-        '4b75df79dc4ab6ef2a7d'
+        'adc9533a0e66cf3a4d0c'
     """
     return hashlib.sha256(canonical_json(about)).hexdigest()[:20]
 

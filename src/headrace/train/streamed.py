@@ -359,13 +359,15 @@ def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.
     word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
     names = [ROW, *rows.schema.names]
     drawn = parts.train.select(*names).with_columns(word)
-    # Few rows are looked at, so that nothing wide goes through the selection.
+    # Cut and sorted when they are few, and found by a join: a query that sorts, or one that asks
+    # whether numbers are among sorted ones, holds whole columns.
     few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
-    sample = collect(drawn.filter(few).bottom_k(_SAMPLE, by=_HASH), streaming=True).sort(ROW)
-    numbered = rows.raw.with_row_index(ROW)
-    wanted = sample[ROW].implode()
-    raw = collect(numbered.filter(pl.col(ROW).is_in(wanted)).sort(ROW), streaming=True)
-    return sample.drop(_HASH), raw.select(rows.schema.names)
+    chosen = collect(drawn.filter(few), streaming=True)
+    sample = chosen.bottom_k(_SAMPLE, by=_HASH).sort(ROW)
+    numbered = rows.raw.select(rows.schema.names).with_row_index(ROW)
+    wanted = sample.select(ROW).lazy()
+    raw = collect(numbered.join(wanted, on=ROW, how="semi"), streaming=True).sort(ROW)
+    return sample.drop(_HASH), raw.drop(ROW)
 
 
 def _below(wanted: int, rows: int) -> int:
