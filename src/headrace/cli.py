@@ -6,6 +6,7 @@ Everything heavy is imported inside the commands, so that `--help` answers at on
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -13,6 +14,10 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from distributed import Client
+
     from headrace.deploy.runtime import Runtime
     from headrace.result import Result
 
@@ -196,7 +201,11 @@ def score(
     to: Annotated[
         Path | None, typer.Argument(help="The file to write: .parquet, .csv or .ndjson.")
     ] = None,
+    *,
     batch: Annotated[int, typer.Option(help="Rows of standard input answered together.")] = 1024,
+    cluster: Annotated[
+        str | None, typer.Option(help="A Dask scheduler, tcp://host:8786; its workers answer.")
+    ] = None,
     module: Modules = None,
 ) -> None:
     """Answer every row of files of any size in a file, or JSON lines on standard input."""
@@ -207,11 +216,15 @@ def score(
         return
     if to is None:
         raise typer.BadParameter("say where to write the answers: headrace score MODEL IN OUT")
+    from headrace.deploy.scoring import scorer_of
+    from headrace.engine import Engine
     from headrace.loading import load
     from headrace.train.scoring import score_file
 
     _import(module)
-    rows = score_file(load(model).fitted, data, to)
+    fitted = load(model).fitted
+    with _client(cluster) as client:
+        rows = score_file(fitted, data, to, scorer_of(fitted, Engine.of(executor=client)))
     typer.echo(f"{rows:,} rows answered in {to}")
 
 
@@ -297,6 +310,24 @@ def _runtime(model: Path, modules: list[str] | None) -> Runtime:
 
     _import(modules)
     return runtime_for(model)
+
+
+@contextmanager
+def _client(cluster: str | None) -> Iterator[Client | None]:
+    """Answer a client of a scheduler; None where none is named."""
+    if cluster is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+
+        client = Client(cluster)  # type: ignore[no-untyped-call]
+    except ImportError:
+        raise typer.BadParameter("--cluster needs Dask: pip install 'headrace[cluster]'") from None
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"no scheduler answers at {cluster}: {error}") from None
+    with client:
+        yield client
 
 
 def _import(modules: list[str] | None) -> None:

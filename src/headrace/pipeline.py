@@ -238,9 +238,10 @@ class Pipeline(Parameters):
         """
         fitted = self.fitted
         if is_lazy(data):
+            from headrace.deploy.scoring import scorer_of
             from headrace.train.scoring import lazy_predictions
 
-            return lazy_predictions(fitted, data)
+            return lazy_predictions(fitted, data, scorer_of(fitted, self.engine))
         output = self._output(data)
         if isinstance(fitted.target, Targets):
             return answers(fitted.target.decode_all(output), data)
@@ -282,13 +283,14 @@ class Pipeline(Parameters):
         """
         import polars as pl
 
-        from headrace.train.scoring import lazy_distribution, outputs
+        from headrace.deploy.scoring import scorer_of
+        from headrace.train.scoring import lazy_distribution
 
         fitted = self.fitted
         if is_lazy(data):
-            return lazy_distribution(fitted, data)
+            return lazy_distribution(fitted, data, scorer_of(fitted, self.engine))
         spec = fitted.network.target_spec
-        return pl.DataFrame(spec.distribution(spec.answers(outputs(fitted, data))))
+        return pl.DataFrame(spec.distribution(spec.answers(self._output(data))))
 
     def transform(self, data: object) -> pl.DataFrame | pl.LazyFrame:
         """Send rows through the steps before the model.

@@ -19,6 +19,7 @@ import pytest
 
 import headrace.plan
 from headrace.errors import ReleaseError
+from headrace.partitions.message import pack, unpack
 from headrace.plan.arithmetic import Affine, Clip, Fill, Indicate, Power, Squash
 from headrace.plan.category import Hash, Lookup, Map, OneHot
 from headrace.plan.distance import Distance, Nearest
@@ -445,6 +446,7 @@ def test_json_and_back_changes_nothing(example: Example) -> None:
     assert again == operation
     assert hash(again) == hash(operation)
     assert Operation.from_dict(operation.to_dict()) == operation
+    assert Operation.from_dict(unpack(pack(operation.to_dict()))) == operation  # as workers get it
     again_example = Example(again, example.columns)
     for one, other in zip(by_polars(example), by_polars(again_example), strict=True):
         assert one.equals(other)

@@ -1,30 +1,40 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from headrace.data.schema import Column, Schema
-from headrace.errors import CheckpointError
+from headrace.engine import HERE, Engine
+from headrace.errors import CheckpointError, DataError
 from headrace.model.target import TargetSpec
-from headrace.plan.plan import schema_columns
+from headrace.partitions.message import unpack
+from headrace.plan.plan import PythonNode, schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.preprocessing.transform import Encode
 from headrace.storage import files
+from headrace.train import contents as computing
 from headrace.train import store as module
+from headrace.train.contents import Contents
 from headrace.train.labels import LABEL
 from headrace.train.reading import ROW, WEIGHT
-from headrace.train.store import Contents, FeatureStore, store_key
+from headrace.train.store import FeatureStore, store_key
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 SPEC = TargetSpec("y", "regression")
 SOURCE = Path(__file__).resolve().parents[2] / "src"
@@ -45,8 +55,8 @@ def contents(rows: int, *, weighted: bool = True) -> Contents:
     ).filter(pl.col(ROW) % 3 != 1)
     schema = Schema((Column("x", "number"), Column("z", "number"), Column("c", "category")))
     fitted = fit_steps(frame.lazy(), schema_columns(schema), [Encode()])
-    lazy = fitted.rows.lazy() if weighted else fitted.rows.lazy().drop(WEIGHT)
-    return Contents(lazy, fitted.plan, SPEC, seed=7)
+    lazy = frame.lazy() if weighted else frame.lazy().drop(WEIGHT)
+    return Contents(lazy, fitted.plan, SPEC, seed=7, training=True)
 
 
 def blocks(folder: Path) -> dict[str, bytes]:
@@ -68,9 +78,76 @@ def test_a_store_holds_every_row_once_and_mixed(tmp_path: Path) -> None:
 
 def test_batches_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FeatureStore(tmp_path / "a", part_rows=400).write("k", contents(3_000))
-    monkeypatch.setattr(module, "_BATCH_ROWS", 97)
+    monkeypatch.setattr(computing, "_BATCH_ROWS", 97)
     FeatureStore(tmp_path / "b", part_rows=400).write("k", contents(3_000))
     assert blocks(tmp_path / "a" / "k") == blocks(tmp_path / "b" / "k")
+
+
+def test_workers_change_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cluster: Client
+) -> None:
+    FeatureStore(tmp_path / "here", part_rows=400).write("k", contents(3_000))
+    monkeypatch.setattr(computing, "partition_rows", lambda *_: 150)  # several pieces a part
+    with ThreadPoolExecutor(2) as pool:
+        for name, executor in (("threads", pool), ("cluster", cluster)):
+            shared = replace(contents(3_000), engine=Engine.of(executor=executor))
+            FeatureStore(tmp_path / name, part_rows=400).write("k", shared)
+            assert blocks(tmp_path / name / "k") == blocks(tmp_path / "here" / "k")
+
+
+class Counting(ThreadPoolExecutor):
+    """Threads that write down of which parts they are given rows."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.given: set[int] = set()
+
+    def submit(self, perform: Any, /, *args: Any, **settings: Any) -> Any:
+        self.given.add(unpack(args[1])[0])
+        return super().submit(perform, *args, **settings)
+
+
+def test_parts_that_are_there_are_not_computed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_disk: Any
+) -> None:
+    FeatureStore(tmp_path / "whole", part_rows=300).write("k", contents(3_000))
+    store = FeatureStore(tmp_path / "cut", part_rows=300)
+    monkeypatch.setattr(files, "disk", failing_disk(60))
+    monkeypatch.setattr(module, "disk", files.disk)
+    with Counting() as pool, pytest.raises(CheckpointError, match="no space left"):
+        store.write("k", replace(contents(3_000), engine=Engine.of(executor=pool)))
+    monkeypatch.undo()
+    done = _parts(tmp_path / "cut" / ".writing-k" / "journal.json")
+    with Counting() as pool:
+        store.write("k", replace(contents(3_000), engine=Engine.of(executor=pool)))
+    assert 0 < done < 10
+    assert pool.given == set(range(done, 10))
+    assert blocks(tmp_path / "cut" / "k") == blocks(tmp_path / "whole" / "k")
+
+
+def test_a_gap_behind_the_steps_names_the_row_of_the_table(tmp_path: Path) -> None:
+    rows = contents(3_000)
+    gap = pl.when(pl.col(ROW) == 2_001).then(math.nan).otherwise(pl.col("x")).alias("x")
+    wrong = replace(rows, rows=rows.rows.with_columns(gap))
+    with ThreadPoolExecutor(2) as pool:
+        for engine in (HERE, Engine.of(executor=pool)):
+            store = FeatureStore(tmp_path / str(engine is HERE), part_rows=400)
+            with pytest.raises(DataError, match=r"column 'x', row 2001"):
+                store.write("k", replace(wrong, engine=engine))
+
+
+def test_steps_of_the_users_are_computed_here(tmp_path: Path) -> None:
+    rows = contents(900)
+    double = PythonNode.of(
+        "Double", lambda frame: frame.with_columns(pl.col("x") * 2), rows.plan.outputs, {}
+    )
+    own = replace(rows, plan=replace(rows.plan, nodes=(*rows.plan.nodes, double)))
+    FeatureStore(tmp_path / "here", part_rows=400).write("k", own)
+    with Counting() as pool:
+        asked = replace(own, engine=Engine.of(executor=pool))
+        FeatureStore(tmp_path / "asked", part_rows=400).write("k", asked)
+        assert not pool.given
+    assert blocks(tmp_path / "asked" / "k") == blocks(tmp_path / "here" / "k")
 
 
 def test_a_finished_store_is_not_written_again(tmp_path: Path) -> None:

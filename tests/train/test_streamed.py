@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import headrace as hr
 from headrace.errors import DataError, SettingError
-from headrace.train import training
+from headrace.train import contents, training
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -158,6 +159,25 @@ def test_a_kept_store_is_not_written_again(folder: Path, tmp_path: Path) -> None
     assert {path: path.stat().st_mtime_ns for path in stores} == stores
     for left, right in zip(weights(pipe), weights(again), strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("streams")
+def test_workers_write_the_same_store(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contents, "partition_rows", lambda *_: 700)
+    scan = pl.scan_parquet(folder / "*.parquet")
+    stores = []
+    with ThreadPoolExecutor(2) as pool:
+        for name, executor in (("here", None), ("there", pool)):
+            line = [hr.transform.TargetMean(), *steps()]
+            pipe = hr.Pipeline(line, target="sold", executor=executor)
+            pipe.train(scan, checkpoint=tmp_path / name)
+            kept = tmp_path / name / "features"
+            stores.append({path.relative_to(kept): path.read_bytes() for path in kept.glob("*/*")})
+    assert [path.name for path in stores[0]].count("numbers") == 2
+    assert stores[1] == stores[0]
 
 
 @pytest.mark.usefixtures("streams")

@@ -20,10 +20,17 @@ from headrace.errors import DataError, ReleaseError
 from headrace.model.fitted import CUSTOM
 from headrace.model.network import FittedNetwork
 from headrace.partitions.crew import map_tasks
-from headrace.partitions.partition import Partition, split_frame, split_source
+from headrace.partitions.partition import (
+    Partition,
+    partition_rows,
+    row_size,
+    split_frame,
+    split_lazy,
+    split_source,
+)
 from headrace.partitions.task import task
 from headrace.plan.plan import Node
-from headrace.train.scoring import outputs
+from headrace.train.scoring import batch_outputs, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,8 +39,16 @@ if TYPE_CHECKING:
 
     from headrace.engine import Engine
     from headrace.train.fitted import Fitted
+    from headrace.train.scoring import Scorer
 
-__all__ = ["PARTITION_ROWS", "output_of", "score_partition", "score_partitions", "travels"]
+__all__ = [
+    "PARTITION_ROWS",
+    "output_of",
+    "score_partition",
+    "score_partitions",
+    "scorer_of",
+    "travels",
+]
 
 PARTITION_ROWS = 50_000
 """Rows of a table in memory that are scored at a time by a worker."""
@@ -96,8 +111,31 @@ def output_of(fitted: Fitted, data: object, engine: Engine) -> NDArray[Any]:
     return np.concatenate(list(score_partitions(fitted, partitions, engine)))
 
 
+def scorer_of(fitted: Fitted, engine: Engine) -> Scorer:
+    """Answer who computes the output for lazy rows: the workers of the engine, if they can.
+
+    Args:
+        fitted: The pipeline.
+        engine: Who works; its memory decides how many rows a partition has.
+
+    Returns:
+        What `headrace.train.scoring` is to compute with. Files of Parquet and Arrow IPC are read by
+        the workers; other rows are read here, streaming, and sent.
+    """
+    if engine.executor is None or not travels(fitted):
+        return batch_outputs
+
+    def by_workers(fitted: Fitted, data: pl.LazyFrame) -> Iterator[NDArray[Any]]:
+        kinds = data.collect_schema()
+        known = [name for name in kinds if name in fitted.schema]
+        rows = partition_rows(engine.memory, row_size(kinds.values()))
+        return score_partitions(fitted, split_lazy(data, rows, known or None), engine, title="")
+
+    return by_workers
+
+
 def score_partitions(
-    fitted: Fitted, partitions: Iterable[Partition], engine: Engine
+    fitted: Fitted, partitions: Iterable[Partition], engine: Engine, *, title: str = "scoring"
 ) -> Iterator[NDArray[Any]]:
     """Give the model's raw output for each partition of raw rows, in their order.
 
@@ -105,13 +143,14 @@ def score_partitions(
         fitted: A pipeline that travels.
         partitions: Raw rows; taken as they are needed, so that there may be any number.
         engine: Who works.
+        title: What the progress bar says; "" for no bar.
 
     Raises:
         DataError: The rows do not fit; the row is counted from the first of all partitions.
         WorkerError: A partition was lost with its worker again and again.
     """
     sent = (partition.to_dict() for partition in partitions)
-    return map_tasks(engine, score_partition, sent, shared=_message(fitted), title="scoring")
+    return map_tasks(engine, score_partition, sent, shared=_message(fitted), title=title)
 
 
 def _rebuilt(parts: Mapping[str, Any]) -> Fitted:

@@ -7,18 +7,19 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import polars as pl
 
-from headrace.data.scan import collect, count_values
-from headrace.data.schema import MISSING_TIME
+from headrace.engine import HERE, Engine
+from headrace.maintain.counts import Question, counts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from headrace.data.profile import ColumnProfile, Profile
     from headrace.data.schema import Schema
+    from headrace.maintain.counts import Counts
 
     Floats = NDArray[np.float64]
 
@@ -101,80 +102,49 @@ class Counted:
         return replace(self, cells=(*cells, REST), reference=reference, current=current)
 
 
-def count(rows: pl.LazyFrame, reference: Profile, schema: Schema) -> list[Counted]:
+def count(
+    rows: pl.LazyFrame,
+    reference: Profile,
+    schema: Schema,
+    *,
+    raw: bool = False,
+    engine: Engine = HERE,
+) -> list[Counted]:
     """Count new rows in the cells of the reference, in one scan and one of the categories.
 
     Args:
         rows: Canonical columns; one that is gone counts as missing in every row.
         reference: The profile of the reference rows.
         schema: The kinds of the columns; those that the profile does not have are left out.
+        raw: Whether the rows are as they came: then they are repaired first.
+        engine: Who counts; the counts are the same, means and deviations but for rounding.
 
     Returns:
         One count for each column, in the order of the profile.
     """
-    wanted = [column for column in reference.columns if column.name in schema]
-    there = set(rows.collect_schema().names())
-    expressions: list[pl.Expr] = [pl.len().alias("rows")]
-    for place, column in enumerate(wanted):
-        if column.name in there:
-            for key, expression in _expressions(column, schema[column.name].type).items():
-                expressions.append(expression.alias(f"{place} {key}"))
-    found = collect(rows.select(expressions), streaming=True).row(0, named=True)
-    values = count_values(rows, {c.name: pl.col(c.name) for c in wanted if _listed_kind(c, there)})
+    question = Question(reference, schema, raw)
+    found = counts_of(rows, question, engine)
     return [
-        _counted(column, found["rows"], _of_column(found, place), values.get(column.name))
-        for place, column in enumerate(wanted)
+        _counted(column, found.rows, found.columns.get(column.name, {}), _values(found, column))
+        for column in question.columns()
     ]
 
 
-def _listed_kind(column: ColumnProfile, there: set[str]) -> bool:
-    return column.kind == "category" and column.name in there
-
-
-def _of_column(found: Mapping[str, Any], place: int) -> dict[str, Any]:
-    start = f"{place} "
-    return {key.removeprefix(start): v for key, v in found.items() if key.startswith(start)}
-
-
-def _expressions(column: ColumnProfile, type_: str) -> dict[str, pl.Expr]:
-    values = pl.col(column.name)
-    if type_ == "string":
-        return {"missing": (values.is_null() | (values == "")).sum()}
-    if type_ == "time":
-        values = pl.when(values != MISSING_TIME).then(values).cast(pl.Float64)
-        return {"missing": values.is_null().sum()} | _number_expressions(column, values)
-    missing = (values.is_null() | values.is_nan()).sum()
-    return {"missing": missing} | _number_expressions(column, values)
-
-
-def _number_expressions(column: ColumnProfile, values: pl.Expr) -> dict[str, pl.Expr]:
-    # Only "<" and "<=" are asked for: NaN answers no to both, so it need not be filtered first.
-    finite = pl.when(values.is_finite()).then(values)
-    expressions = {
-        "smallest": values.min(),
-        "largest": values.max(),
-        "mean": finite.mean(),
-        "deviation": finite.std(ddof=0),
-    }
-    if column.minimum is not None and column.maximum is not None:
-        expressions["below"] = (values < column.minimum).sum()
-        expressions["within"] = (values <= column.maximum).sum()
-    inner = (0.5,) if column.kind == "boolean" else column.edges[1:-1]
-    for place, edge in enumerate(inner):
-        expressions[f"up to {place}"] = (values <= edge).sum()
-    return expressions
+def _values(found: Counts, column: ColumnProfile) -> dict[str, int] | None:
+    values = found.values.get(column.name)
+    return None if values is None else dict(values.iter_rows())
 
 
 def _counted(
     column: ColumnProfile,
     rows: int,
     found: Mapping[str, Any],
-    values: Sequence[tuple[str, int]] | None,
+    values: dict[str, int] | None,
 ) -> Counted:
     if not found:
         return Counted(column.name, column, rows, missing=rows)
     if values is not None:
-        return _categories(column, rows, int(found["missing"]), dict(values))
+        return _categories(column, rows, int(found["missing"]), values)
     if "mean" in found and column.missing < column.rows:
         return _numbers(column, rows, found)
     return Counted(column.name, column, rows, int(found["missing"]))

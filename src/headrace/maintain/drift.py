@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.maintain import twosample
 from headrace.maintain.counting import Counted, count
@@ -193,6 +194,8 @@ def drift(
     *,
     false_alarm_rate: float = 0.01,
     smallest_effect: float = 0.05,
+    raw: bool = False,
+    engine: Engine = HERE,
 ) -> DriftReport:
     """Compare new rows with the profile of the rows that a model was built on.
 
@@ -213,6 +216,9 @@ def drift(
         false_alarm_rate: The chance of one or more false alarms in the report.
         smallest_effect: The Jensen–Shannon distance under which a change raises no alarm.
             0.05 is about a mean moved by 0.12 standard deviations, or 1 % of the values gone.
+        raw: Whether the rows are as they came: then they are repaired first (see
+            `headrace.maintain.repair.repair`), where they are counted.
+        engine: Who counts.
 
     Returns:
         The report.
@@ -227,7 +233,7 @@ def drift(
         if not 0 <= value < 1:
             raise SettingError(f"{name} must be at least 0 and under 1, received {value!r}")
     start = time.perf_counter()
-    counted = count(current, reference, schema)
+    counted = count(current, reference, schema, raw=raw, engine=engine)
     tests = _correct([_tests(column) for column in counted])
     columns = tuple(
         _finding(column, found, false_alarm_rate, smallest_effect)

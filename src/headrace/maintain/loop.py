@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from headrace.data.scan import collect, in_memory
+from headrace.engine import HERE, Engine
 from headrace.maintain.drift import drift
 from headrace.maintain.labels import Labelled, label
 from headrace.maintain.policy import Decision, Evidence, Policy, decide, judge
@@ -92,6 +93,7 @@ def tick(
     policy: Policy | None = None,
     ignore: Collection[str] = (),
     judged: pl.LazyFrame | None = None,
+    engine: Engine = HERE,
 ) -> MaintainResult:
     """Look at new rows once and do what the policy says.
 
@@ -108,6 +110,7 @@ def tick(
         ignore: Columns that the rows may hold besides the schema's, such as the target.
         judged: The raw rows that the labels belong to, where these are only some of the rows; they
             are held, the others are not.
+        engine: Who counts the rows for drift.
 
     Returns:
         What was found, decided and done.
@@ -115,7 +118,7 @@ def tick(
     Raises:
         DataError: There are more or fewer labels than rows.
     """
-    return _Tick(host, policy or Policy(), time.perf_counter()).run(
+    return _Tick(host, policy or Policy(), engine, time.perf_counter()).run(
         rows, labels, ignore, rows if judged is None else judged
     )
 
@@ -124,6 +127,7 @@ def tick(
 class _Tick(Generic[M]):
     host: Host[M]
     policy: Policy
+    engine: Engine
     start: float
 
     def run(
@@ -134,14 +138,13 @@ class _Tick(Generic[M]):
         judged: pl.LazyFrame,
     ) -> MaintainResult:
         """Observe, decide, act."""
-        canonical = repair(rows, self.host.schema)
-        labelled = None
+        labelled = repaired = None
         if labels is not None:
             table = collect(repair(judged, self.host.schema))
             labelled = label(table, labels)
             if in_memory(rows):
-                canonical = table.lazy()
-        seen = self._drift(canonical)
+                repaired = table.lazy()
+        seen = self._drift(rows, raw=True) if repaired is None else self._drift(repaired)
         faults = quality(rows, self.host.schema, reference=self.host.profile, ignore=ignore)
         result = self._judge(seen, faults, labelled)
         if result.action == "rollback":
@@ -150,13 +153,15 @@ class _Tick(Generic[M]):
             result = self._retrain(result, labelled)
         return replace(result, seconds=time.perf_counter() - self.start)
 
-    def _drift(self, canonical: pl.LazyFrame) -> DriftReport:
+    def _drift(self, rows: pl.LazyFrame, *, raw: bool = False) -> DriftReport:
         return drift(
             self.host.profile,
-            canonical,
+            rows,
             self.host.schema,
             false_alarm_rate=self.policy.false_alarm_rate,
             smallest_effect=self.policy.smallest_effect,
+            raw=raw,
+            engine=self.engine,
         )
 
     def _judge(

@@ -115,6 +115,7 @@ class Maintain(Stage):
             policy=self.policy,
             ignore=host.champion.beside,
             judged=held.lazy(),
+            engine=pipeline.engine,
         )
 
 

@@ -17,7 +17,15 @@ from headrace.data.source import read
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-__all__ = ["ROWS", "Partition", "partition_rows", "split_frame", "split_lazy", "split_source"]
+__all__ = [
+    "ROWS",
+    "Partition",
+    "partition_rows",
+    "row_size",
+    "split_frame",
+    "split_lazy",
+    "split_source",
+]
 
 ROWS = 250_000
 """Rows of a partition, unless memory is short."""
@@ -25,6 +33,8 @@ ROWS = 250_000
 _FEWEST_ROWS = 1_000
 _COPIES = 32
 """Partitions' worth of memory that is in use at a time: read, changed, counted, and waiting."""
+
+_TEXT_BYTES = 32
 
 _SLICED = ("Parquet", "Arrow IPC")
 """Formats of which some rows can be read without those before them."""
@@ -97,6 +107,16 @@ def partition_rows(memory: int | None, row_bytes: float) -> int:
     if memory is None:
         return ROWS
     return max(_FEWEST_ROWS, min(ROWS, int(memory / _COPIES / max(row_bytes, 1.0))))
+
+
+def row_size(kinds: Iterable[pl.DataType]) -> float:
+    """Answer the bytes of a row of these types, about: how long texts are is not known.
+
+    Example:
+        >>> row_size([pl.Float64(), pl.String()])
+        40.0
+    """
+    return float(sum(_TEXT_BYTES if kind == pl.String else 8 for kind in kinds))
 
 
 def split_frame(frame: pl.DataFrame, rows: int = ROWS) -> Iterator[Partition]:

@@ -11,7 +11,7 @@ import polars as pl
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.partitions.crew import map_tasks
-from headrace.partitions.partition import partition_rows, split_frame, split_lazy
+from headrace.partitions.partition import partition_rows, row_size, split_frame, split_lazy
 from headrace.plan.batches import by_batch
 from headrace.plan.statistic import Question, gathers, observe
 from headrace.preprocessing.partial import Lesson, learn_partition
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TrainingRows"]
 
-_TEXT_BYTES = 32
 _HIDDEN = "__headrace_"
 
 
@@ -148,8 +147,7 @@ class TrainingRows:
 
     def _partition_rows(self) -> int:
         kinds = self._source.collect_schema().values()
-        row = sum(_TEXT_BYTES if kind == pl.String else 8 for kind in kinds)
-        return partition_rows(self._engine.memory, row)
+        return partition_rows(self._engine.memory, row_size(kinds))
 
 
 def _finish_whole(question: Question, values: Mapping[str, Any]) -> Any:

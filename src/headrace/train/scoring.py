@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import polars as pl
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from headrace.train.fitted import Fitted
 
 __all__ = [
+    "Scorer",
+    "batch_outputs",
     "canonical_batches",
     "lazy_distribution",
     "lazy_predictions",
@@ -37,6 +39,12 @@ __all__ = [
 
 _ROWS = 131_072
 """Rows that go through the steps and the model at a time."""
+
+_FEW = 1_000
+"""Rows by which it is seen which columns the answers have."""
+
+Scorer: TypeAlias = "Callable[[Fitted, pl.LazyFrame], Iterator[NDArray[Any]]]"
+"""Gives the model's raw output for lazy rows, some at a time, in their order."""
 
 
 def canonical_batches(fitted: Fitted, data: object) -> Iterator[pl.DataFrame]:
@@ -64,24 +72,40 @@ def canonical_batches(fitted: Fitted, data: object) -> Iterator[pl.DataFrame]:
 
 def outputs(fitted: Fitted, data: object) -> NDArray[Any]:
     """Answer the model's raw output for any rows (see `Fitted.output`), computed by batches."""
-    return np.concatenate([fitted.output(batch) for batch in canonical_batches(fitted, data)])
+    return np.concatenate(list(batch_outputs(fitted, data)))
 
 
-def lazy_predictions(fitted: Fitted, data: pl.LazyFrame) -> pl.LazyFrame:
+def batch_outputs(fitted: Fitted, data: object) -> Iterator[NDArray[Any]]:
+    """Give the model's raw output for any rows (see `Fitted.output`), batch by batch."""
+    return map(fitted.output, canonical_batches(fitted, data))
+
+
+def lazy_predictions(
+    fitted: Fitted, data: pl.LazyFrame, scorer: Scorer = batch_outputs
+) -> pl.LazyFrame:
     """Answer the predictions of a lazy table as a lazy table, computed when it is collected.
+
+    Args:
+        fitted: The pipeline.
+        data: The rows.
+        scorer: Who computes the model's output.
 
     Returns:
         One row for each row: the target's column, or one for each of several targets.
     """
-    return _computed(fitted, data, lambda output: _predictions(fitted, output))
+    return _computed(fitted, data, lambda output: _predictions(fitted, output), scorer)
 
 
-def lazy_distribution(fitted: Fitted, data: pl.LazyFrame) -> pl.LazyFrame:
-    """Answer the distribution of the target of a lazy table, lazily, by batches."""
+def lazy_distribution(
+    fitted: Fitted, data: pl.LazyFrame, scorer: Scorer = batch_outputs
+) -> pl.LazyFrame:
+    """Answer the distribution of the target of a lazy table, lazily (see `lazy_predictions`)."""
     spec = fitted.network.target_spec
-    return _computed(
-        fitted, data, lambda output: pl.DataFrame(spec.distribution(spec.answers(output)))
-    )
+
+    def answer(output: NDArray[Any]) -> pl.DataFrame:
+        return pl.DataFrame(spec.distribution(spec.answers(output)))
+
+    return _computed(fitted, data, answer, scorer)
 
 
 def lazy_transform(fitted: Fitted, data: pl.LazyFrame) -> pl.LazyFrame:
@@ -89,10 +113,14 @@ def lazy_transform(fitted: Fitted, data: pl.LazyFrame) -> pl.LazyFrame:
     frame = conform(data, fitted.schema, ignore=fitted.beside)
     if fitted.plan.portable:
         return fitted.plan.polars(frame)
-    return _source(lambda: map(fitted.transform, canonical_batches(fitted, data)))
+
+    def transformed() -> Iterator[pl.DataFrame]:
+        return map(fitted.transform, canonical_batches(fitted, data))
+
+    return _source(transformed, next(transformed()).schema)
 
 
-def score_file(fitted: Fitted, data: object, out: Path) -> int:
+def score_file(fitted: Fitted, data: object, out: Path, scorer: Scorer = batch_outputs) -> int:
     """Write an answer for each row of any source to a file, by batches, whole or not at all.
 
     Args:
@@ -101,6 +129,7 @@ def score_file(fitted: Fitted, data: object, out: Path) -> int:
         out: The file; `.parquet`, `.csv`, `.ndjson` or `.jsonl`. For classes it holds the label
             and the probability of each class; for numbers the value, and what else the network
             says of it.
+        scorer: Who computes the model's output.
 
     Returns:
         How many rows were answered.
@@ -123,7 +152,7 @@ def score_file(fitted: Fitted, data: object, out: Path) -> int:
     try:
         with bar("score", rows) as progress:
             answered = _computed(
-                fitted, source, lambda output: _scores(fitted, output), progress.advance
+                fitted, source, lambda output: _scores(fitted, output), scorer, progress.advance
             )
             sink(answered, temporary)
         _flush(temporary)
@@ -152,24 +181,26 @@ def _flush(path: Path) -> None:
 
 def _computed(
     fitted: Fitted,
-    data: object,
+    data: pl.LazyFrame,
     answer: Callable[[NDArray[Any]], pl.DataFrame],
+    scorer: Scorer,
     advance: Callable[[float], None] | None = None,
 ) -> pl.LazyFrame:
     """Answer a lazy table whose batches are computed from those of the rows."""
 
     def computed() -> Iterator[pl.DataFrame]:
-        for batch in canonical_batches(fitted, data):
-            yield answer(fitted.output(batch))
+        for output in scorer(fitted, data):
+            yield answer(output)
             if advance is not None:
-                advance(batch.height)
+                advance(len(output))
 
-    return _source(computed)
+    # Workers are not set to work only to see which columns there are.
+    few = data if scorer is batch_outputs else data.head(_FEW)
+    return _source(computed, answer(next(batch_outputs(fitted, few))).schema)
 
 
-def _source(computed: Callable[[], Iterator[pl.DataFrame]]) -> pl.LazyFrame:
-    """Make a lazy table of batches; the first one is computed at once, for its columns."""
-    schema = next(computed()).schema
+def _source(computed: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> pl.LazyFrame:
+    """Make a lazy table of batches."""
 
     def scan(
         columns: list[str] | None, predicate: pl.Expr | None, rows: int | None, _size: int | None

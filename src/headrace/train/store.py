@@ -16,9 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import polars as pl
 
-from headrace.data.scan import batches
 from headrace.errors import CheckpointError
 from headrace.model.labelled import Labelled
 from headrace.plan.features import Features
@@ -31,19 +29,17 @@ from headrace.storage.files import (
     write_file,
 )
 from headrace.storage.lock import locked
-from headrace.train.labels import LABEL
-from headrace.train.reading import ROW, WEIGHT
+from headrace.train.contents import BlockFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from headrace.model.target import TargetSpec
-    from headrace.plan.plan import Plan
+    from headrace.train.contents import Contents
 
-__all__ = ["PART_ROWS", "Contents", "FeatureStore", "store_key"]
+__all__ = ["PART_ROWS", "FeatureStore", "store_key"]
 
 PART_ROWS = 131_072
 """Rows of the source that make a part."""
@@ -51,93 +47,6 @@ PART_ROWS = 131_072
 _ABOUT = "store.json"
 _JOURNAL = "journal.json"
 _WRITING = ".writing-"
-_PART = "__headrace_part__"
-_BATCH_ROWS = 65_536
-
-
-@dataclass(frozen=True, eq=False)
-class Contents:
-    """What a store is written of.
-
-    Attributes:
-        rows: Rows behind all steps, numbered, in order, with label and weight if there are any.
-        plan: The steps.
-        spec: What is predicted.
-        seed: Of the order inside of parts.
-    """
-
-    rows: pl.LazyFrame
-    plan: Plan
-    spec: TargetSpec
-    seed: int
-
-    @property
-    def weighted(self) -> bool:
-        """Whether rows have weights."""
-        return WEIGHT in self.rows.collect_schema()
-
-    def files(self) -> dict[str, _File]:
-        """Answer the files of the blocks that have columns."""
-        spec = self.plan.spec
-        target = "<f4" if self.spec.task == "regression" else "<i4"
-        blocks = {
-            "numbers": _File("<f4", len(spec.numbers)),
-            "categories": _File("<i4", len(spec.categories)),
-            "target": _File(target, 0),
-            "weight": _File("<f8", 0),
-        }
-        empty = {name for name in ("numbers", "categories") if not blocks[name].width}
-        gone = empty if self.weighted else empty | {"weight"}
-        return {name: file for name, file in blocks.items() if name not in gone}
-
-    def parts(self, first: int, rows: int) -> Iterator[tuple[int, Mapping[str, NDArray[Any]]]]:
-        """Answer numbered parts, each as arrays by file; parts without a row are left out.
-
-        Args:
-            first: The part to begin with.
-            rows: Rows of the source that make a part.
-        """
-        wanted = [ROW, LABEL, *([WEIGHT] if self.weighted else ())]
-        names = [info.name for info in self.plan.outputs]
-        frame = self.rows.filter(pl.col(ROW) >= first * rows).select(*names, *wanted)
-        held: list[pl.DataFrame] = []
-        for batch in batches(frame, min(rows, _BATCH_ROWS)):
-            numbered = batch.with_columns((pl.col(ROW) // rows).alias(_PART))
-            for piece in numbered.partition_by(_PART, maintain_order=True):
-                if held and held[0][_PART][0] != piece[_PART][0]:
-                    yield self._arrays(pl.concat(held))
-                    held = []
-                held.append(piece)
-        if held:
-            yield self._arrays(pl.concat(held))
-
-    def _arrays(self, part: pl.DataFrame) -> tuple[int, dict[str, NDArray[Any]]]:
-        number = int(part[_PART][0])
-        features = self.plan.features(part)
-        arrays = {
-            "numbers": features.numbers,
-            "categories": features.categories,
-            "target": self.spec.encode(part[LABEL]),
-        }
-        if WEIGHT in part.columns:
-            arrays["weight"] = part[WEIGHT].to_numpy()
-        order = np.random.default_rng((self.seed, number)).permutation(part.height)
-        files = self.files()
-        return number, {name: arrays[name][order].astype(files[name].dtype) for name in files}
-
-
-@dataclass(frozen=True)
-class _File:
-    dtype: str
-    width: int
-
-    @property
-    def row_bytes(self) -> int:
-        return np.dtype(self.dtype).itemsize * max(self.width, 1)
-
-    def open(self, path: Path, rows: int) -> NDArray[Any]:
-        shape = (rows, self.width) if self.width else (rows,)
-        return np.memmap(path, self.dtype, mode="r", shape=shape)
 
 
 def store_key(**about: Any) -> str:
@@ -174,7 +83,7 @@ class FeatureStore:
         except FileNotFoundError:
             return None
         rows = int(about["rows"])
-        files = {name: _File(**file) for name, file in about["files"].items()}
+        files = {name: BlockFile(**file) for name, file in about["files"].items()}
         for name, file in files.items():
             found = (place / name).stat().st_size if (place / name).is_file() else 0
             if found != rows * file.row_bytes:
@@ -247,7 +156,7 @@ class _Journal:
     part_rows: int
 
     @classmethod
-    def read(cls, folder: Path, files: Mapping[str, _File], part_rows: int) -> _Journal:
+    def read(cls, folder: Path, files: Mapping[str, BlockFile], part_rows: int) -> _Journal:
         """Answer the journal of a folder; that of an empty one where it cannot be gone on from."""
         new = cls(0, 0, part_rows)
         try:
@@ -268,7 +177,7 @@ class _Journal:
 class _Blocks:
     """The files of a store that is being written, each cut to the rows that are good."""
 
-    def __init__(self, folder: Path, files: Mapping[str, _File], rows: int) -> None:
+    def __init__(self, folder: Path, files: Mapping[str, BlockFile], rows: int) -> None:
         self._descriptors: dict[str, int] = {}
         self._places = {name: folder / name for name in files}
         self._sizes = {name: rows * file.row_bytes for name, file in files.items()}

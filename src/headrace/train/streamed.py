@@ -14,7 +14,7 @@ import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -29,8 +29,7 @@ from headrace.errors import SettingError
 from headrace.model.footprint import PeakMemory, resident
 from headrace.model.loop import Resuming
 from headrace.model.network import Network
-from headrace.plan.batches import by_batch
-from headrace.plan.plan import PythonNode, schema_columns
+from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.progress import bar
 from headrace.sizes import size_text
@@ -41,6 +40,7 @@ from headrace.storage.lock import locked
 from headrace.train.budget import Budget
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
+from headrace.train.contents import Contents
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.identity import identity
 from headrace.train.labels import LABEL, require_column
@@ -48,7 +48,7 @@ from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
 from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
 from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, requiring
-from headrace.train.store import Contents, FeatureStore, store_key
+from headrace.train.store import FeatureStore, store_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -186,7 +186,7 @@ class _Work:
         budget = self._budget(fitted, parts)
         progress.advance(note="writing the feature store")
         with clock("store"):
-            learn, held = _stores(FeatureStore(folder), fitted, parts, self._about(), seed)
+            learn, held = self._stores(FeatureStore(folder), fitted.plan, parts)
         progress.advance(note="training")
         with clock("model"):
             model = self.network.fit(
@@ -230,8 +230,26 @@ class _Work:
             self.engine.memory, self.base, fitted.plan.spec, held=held, rows=self.rows.count - held
         )
 
-    def _about(self) -> dict[str, Any]:
-        return {"data": fingerprint(self.rows.raw), "seed": self.seed, "weight": self.rows.weight}
+    def _stores(
+        self, store: FeatureStore, plan: Plan, parts: _Parts
+    ) -> tuple[Labelled, Labelled | None]:
+        """Write the features of both sides of the rows, or find them there."""
+        decided = {
+            "data": fingerprint(self.rows.raw),
+            "seed": self.seed,
+            "weight": self.rows.weight,
+            "rule": repr(parts.rule),
+            "plan": _plan_digest(plan),
+            "target": repr(parts.spec),
+        }
+        learn = Contents(
+            parts.train, plan, parts.spec, self.seed, training=True, engine=self.engine
+        )
+        written = store.write(store_key(**decided, side="learn"), learn)
+        if parts.validation is None:
+            return written, None
+        held = replace(learn, rows=parts.validation, training=False)
+        return written, store.write(store_key(**decided, side="held"), held)
 
 
 def _plain(kinds: Mapping[str, Kind] | None) -> dict[str, str]:
@@ -317,44 +335,12 @@ def _spill() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _stores(
-    store: FeatureStore, fitted: FittedSteps, parts: _Parts, about: Mapping[str, Any], seed: int
-) -> tuple[Labelled, Labelled | None]:
-    """Write the features of the rows to learn from, and of the others, or find them there."""
-    decided = {
-        **about,
-        "rule": repr(parts.rule),
-        "plan": _plan_digest(fitted.plan),
-        "target": repr(parts.spec),
-    }
-    learn = store.write(
-        store_key(**decided, side="learn"),
-        Contents(fitted.rows.lazy(), fitted.plan, parts.spec, seed),
-    )
-    if parts.validation is None:
-        return learn, None
-    held = store.write(
-        store_key(**decided, side="held"),
-        Contents(_through(fitted.plan, parts.validation), fitted.plan, parts.spec, seed),
-    )
-    return learn, held
-
-
 def _plan_digest(plan: Plan) -> str:
     text, files = document_bytes(plan.to_dict(), "plan")
     digest = hashlib.sha256(text)
     for name in sorted(files):
         digest.update(files[name])
     return digest.hexdigest()
-
-
-def _through(plan: Plan, rows: pl.LazyFrame) -> pl.LazyFrame:
-    """Send rows through the steps, with what is beside their features."""
-    columns = {info.name: info for info in plan.inputs}
-    for node in plan.nodes:
-        rows = by_batch(node, rows, columns) if isinstance(node, PythonNode) else node.polars(rows)
-        columns = node.after(columns)
-    return rows
 
 
 def _kept(learn: Labelled, seed: int) -> Labelled:
