@@ -102,9 +102,7 @@ while kills < wanted:
             break
         assert os.WIFSIGNALED(status), "the training failed"
         kills += 1
-        saved = saving.latest(Checkpoint(folder)) is not None
-        amid += saved
-        whole *= 1 if saved else 1.2  # on a machine that has become busy nothing would be saved
+        amid += saving.latest(Checkpoint(folder)) is not None
     assert json.loads(result.read_text()) == expected, (json.loads(result.read_text()), expected)
     shutil.rmtree(folder)
     rounds += 1
