@@ -11,6 +11,7 @@ import hashlib
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from headrace.metrics.measure import Kernel, Measure
 
-__all__ = ["Scored", "drawn_weights", "resample", "resample_block"]
+__all__ = ["Scored", "drawn_weights", "resample", "resample_blocks"]
 
 _BLOCK = 400_000
 """Weights that are drawn at a time: a block stays in the processor's cache."""
@@ -44,6 +45,10 @@ _GROUPS = 200
 
 _LONG_WORK = 10_000_000
 """Drawn rows from which on a progress bar and workers are worth it: about a tenth of a second."""
+
+_TASK = 4_000_000
+"""Weights that a worker draws at a time: beside some tenths of a second the scheduler's
+milliseconds do not count."""
 
 _DRAWS, _LEFT_OUT = "draws", "left-out"
 
@@ -184,9 +189,9 @@ class _Work:
 
 
 @task(prepare=_Work.from_dict)
-def resample_block(block: Mapping[str, Any], work: _Work) -> NDArray[np.float64]:
-    """Answer the metrics of one block, (metrics, resamples of the block)."""
-    return work.values(_Block(**block))
+def resample_blocks(blocks: Sequence[Mapping[str, Any]], work: _Work) -> list[NDArray[np.float64]]:
+    """Answer the metrics of some blocks, each (metrics, resamples of the block)."""
+    return [work.values(_Block(**block)) for block in blocks]
 
 
 def resample(
@@ -281,9 +286,13 @@ def _values(work: _Work, blocks: Sequence[_Block], engine: Engine) -> Iterator[N
         )
         for side in (True, False)
     )
-    tasks = (asdict(block) for block in blocks)
-    answers = map_tasks(engine, resample_block, tasks, shared=sent.to_dict())
-    for block, answer in zip(blocks, answers, strict=True):
+    together = max(1, _TASK // (work.drawing.rows * max(block.size for block in blocks)))
+    tasks = (
+        [asdict(block) for block in blocks[first : first + together]]
+        for first in range(0, len(blocks), together)
+    )
+    answers = map_tasks(engine, resample_blocks, tasks, shared=sent.to_dict())
+    for block, answer in zip(blocks, chain.from_iterable(answers), strict=True):
         values = np.empty((len(away), block.size))
         values[away] = answer
         if own.kernels:
