@@ -115,7 +115,8 @@ def train(folder: str, memory: str) -> dict[str, Any]:
     pipe.adopt(fitted, None)
     pipe.save(Path(f"{folder}-model"))
     result = fitted.result
-    return {"parts": dict(result.seconds), "memory": dict(result.memory)}
+    reading = [note for note in result.notes if note.startswith("rows are read from disk")]
+    return {"parts": dict(result.seconds), "memory": dict(result.memory), "reading": reading}
 
 
 def score(folder: str, memory: str) -> dict[str, Any]:
@@ -327,6 +328,9 @@ def report(sizes: list[int], place: Path, memory: str, *, limit: int, peers: int
         for rows in sizes:
             if (what, rows) in found:
                 print(line(what, rows, found[what, rows], found[what, sizes[0]], sizes[0]))
+    for rows in sizes:
+        for note in found["train", rows].get("reading", ()):
+            print(f"\ntrain, {rows:,} rows: {note}")
 
 
 def _peers(rows: int, most: int, *, last: bool) -> tuple[str, ...]:
