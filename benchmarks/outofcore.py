@@ -244,7 +244,7 @@ def measure(what: str, folder: Path, memory: str, limit: int) -> dict[str, Any]:
     if what == "Dask-ML":
         if shutil.which("uv") is None:
             return {"error": "left out: uv is not installed, which would bring it"}
-        tools = ["dask-ml", "dask[dataframe]", "pyarrow", "polars"]
+        tools = ["dask-ml", "dask[dataframe,distributed]", "pyarrow", "polars"]
         brought = [part for tool in tools for part in ("--with", tool)]
         command = ["uv", "run", "--isolated", "--no-project", *brought, "python", str(HERE)]
     asked = ["--inside", what, "--folder", str(folder), "--memory", memory, "--limit", str(limit)]
