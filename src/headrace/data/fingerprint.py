@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from headrace.data.plans import plan_files, query_plan
-from headrace.data.scan import batches, collect, in_memory
+from headrace.data.scan import batches, collect, in_memory, of_exactly
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ def _of_values(frame: pl.LazyFrame) -> Contents:
 
     # Hashing releases the interpreter: the columns of a block are hashed side by side.
     with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
-        for block in _blocks(_batches(frame)):
+        for block in of_exactly(_ROWS, _batches(frame)):
             rows += block.height
             list(pool.map(update, block.get_columns()))
     digests = {
@@ -141,22 +141,6 @@ def _batches(frame: pl.LazyFrame) -> Iterable[pl.DataFrame]:
     if in_memory(frame):
         return [collect(frame)]
     return batches(frame, _ROWS)
-
-
-def _blocks(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut a table anew, in blocks of one size, whatever pieces it came in."""
-    waiting: list[pl.DataFrame] = []
-    rows = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.height
-        if rows >= _ROWS:
-            joined = pl.concat(waiting, rechunk=False)
-            whole = rows - rows % _ROWS
-            yield from (joined.slice(start, _ROWS) for start in range(0, whole, _ROWS))
-            waiting, rows = [joined.slice(whole)], rows - whole
-    if rows:
-        yield pl.concat(waiting, rechunk=False)
 
 
 def _plain(column: pl.Series) -> Iterator[pl.Series]:

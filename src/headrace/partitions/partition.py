@@ -11,7 +11,7 @@ import polars as pl
 
 from headrace.data.files import from_paths, list_files
 from headrace.data.plans import plain_scan
-from headrace.data.scan import batches, collect
+from headrace.data.scan import batches, collect, of_exactly
 from headrace.data.source import read
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def split_lazy(
     if columns is not None:
         table = table.select(name for name in table.collect_schema().names() if name in columns)
     first = 0
-    for chunk in _rebatched(batches(table, rows), rows):
+    for chunk in of_exactly(rows, batches(table, rows)):
         yield Partition(chunk.height, first, chunk)
         first += chunk.height
     if not first:
@@ -203,18 +203,3 @@ def _edges(kind: str, path: str, rows: int) -> list[int]:
         while end - edges[-1] > rows:
             edges.append(edges[-1] + rows)
     return [*edges, end] if end > edges[-1] or end == 0 else edges
-
-
-def _rebatched(chunks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """Cut again into tables of exactly so many rows, so that nothing depends on who read them."""
-    held: list[pl.DataFrame] = []
-    count = 0
-    for chunk in chunks:
-        held.append(chunk)
-        count += chunk.height
-        while count >= rows:
-            table = pl.concat(held, rechunk=True)
-            yield table.head(rows)
-            held, count = [table.slice(rows)], count - rows
-    if count:
-        yield pl.concat(held, rechunk=True)
