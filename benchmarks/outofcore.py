@@ -227,6 +227,8 @@ def inside(what: str, folder: str, memory: str, limit: int) -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    # `distributed.py` beside this file must not be taken for the library that Dask-ML imports.
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != HERE.parent]
     began = time.perf_counter()
     more = MEASURED[what](*([folder] if what in PEERS else [folder, memory]))
     print(json.dumps({"seconds": time.perf_counter() - began, "peak": peak(), **more}))

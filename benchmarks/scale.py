@@ -128,6 +128,8 @@ def size(state: Any) -> int:
         return int(state.estimated_size())
     if isinstance(state, dict):
         return sum(size(value) for value in state.values())
+    if isinstance(state, list | tuple):
+        return sum(size(value) for value in state)
     return int(np.asarray(state).nbytes)
 
 

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.paired import compare as compare
+    from headrace.evaluate.paired import compare_splits as compare_splits
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
@@ -130,6 +132,9 @@ _NAMES = {
     "Query": "headrace.data.source",
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
+    # evaluation
+    "compare": "headrace.evaluate.paired",
+    "compare_splits": "headrace.evaluate.paired",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",
