@@ -238,7 +238,7 @@ def _second(
         other = second.fitted
         _check_same(spec, other.network.target_spec)
         # Its own schema: the two may read other columns.
-        own = labelled_rows(other, table)
+        own = labelled_rows(other, table, beside=list(rows.beside))
         return _decided(
             to_scores(spec, other.output(own.canonical)),
             measure,
