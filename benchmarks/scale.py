@@ -233,7 +233,8 @@ def dispatch(tasks: int) -> float:
     """Seconds that Dask's scheduler and its messages take for a task that does nothing."""
     # `distributed.py` beside this file must not be found in place of the library.
     here = Path(__file__).resolve().parent
-    sys.path[:] = [place for place in sys.path if Path(place).resolve() != here]
+    others = [place for place in sys.path if Path(place).resolve() != here]
+    sys.path[:] = [*others, str(here)]
     from distributed import Client, LocalCluster
 
     with (

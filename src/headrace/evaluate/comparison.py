@@ -45,6 +45,7 @@ Test: TypeAlias = Literal["bootstrap", "DeLong", "McNemar"]
 
 _TEST_OF = {"roc_auc": "DeLong", "accuracy": "McNemar"}
 
+_OUT_OF_REACH = 1_000
 _POWER = 0.8
 """How often the stated number of rows would settle the question."""
 
@@ -120,7 +121,7 @@ class Comparison(Result):
         )
         p_value = "" if self.p_value is None else f", {self.test} p {_p_text(self.p_value)}"
         more = self.rows_to_settle
-        rows = "" if more is None else f"; about {_rounded(more):,} rows like these would settle it"
+        rows = "" if more is None else f"; {_settled(more, self.rows)}"
         note = f"; {self.note}" if self.note else ""
         return f"{_PHRASES[self.verdict].format(name=name)}: {figures}{p_value}{rows}{note}."
 
@@ -137,6 +138,12 @@ class Comparison(Result):
 
         axes: Axes = visualization.comparison(self, ax=ax)
         return axes
+
+
+def _settled(wanted: int, rows: int) -> str:
+    if wanted > _OUT_OF_REACH * rows:
+        return "the difference is so small that no table within reach would settle it"
+    return f"about {_rounded(wanted):,} rows like these would settle it"
 
 
 def _p_text(p_value: float) -> str:

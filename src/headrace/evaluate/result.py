@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.calibration import Calibration
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import Importance
+    from headrace.evaluate.lift import Lift
     from headrace.evaluate.stability import Stability
+    from headrace.evaluate.thresholds import Thresholds
     from headrace.model.target import Label, Task
 
 __all__ = ["ClusterEvaluation", "Evaluation", "Metric"]
@@ -140,6 +143,89 @@ class Evaluation(Result):
         axes: Axes = getattr(visualization, _PLOTS[self.task])(self, ax=ax)
         return axes
 
+    def calibration(self, label: Label | None = None, *, bins: int = 10) -> Calibration:
+        """Answer how true the probabilities come, beside what chance alone would show.
+
+        Args:
+            label: The class whose probability is looked at; None for the second of two classes,
+                and of several for the predicted class.
+            bins: Bins of about equally many rows.
+
+        Raises:
+            SettingError: There are no probabilities, no rows, or no such class.
+        """
+        from headrace.evaluate.calibration import calibration
+
+        if label is None and self.task == "multiclass":
+            truth, output = self._rows()
+            return calibration(
+                truth == output.argmax(axis=1),
+                output.max(axis=1),
+                bins=bins,
+                confidence=self.confidence,
+                of="the predicted class",
+            )
+        hit, stated, name = self._of_class(label)
+        return calibration(hit, stated, bins=bins, confidence=self.confidence, of=name)
+
+    def thresholds(
+        self, costs: Mapping[str, float] | None = None, *, label: Label | None = None
+    ) -> Thresholds:
+        """Answer what thresholds of the probability find, miss and cost.
+
+        Args:
+            costs: What outcomes cost, of "true_positive", "false_positive", "false_negative" and
+                "true_negative"; one for each error when none are given.
+            label: The class that is looked for; None for the second of two.
+
+        Raises:
+            SettingError: There are no probabilities, no rows, no such class or outcome.
+        """
+        from headrace.evaluate.thresholds import thresholds
+
+        hit, stated, _ = self._of_class(label)
+        return thresholds(hit, stated, costs=costs, confidence=self.confidence)
+
+    def lift(self, label: Label | None = None, *, parts: int = 10) -> Lift:
+        """Answer what is found by looking at the highest probabilities first.
+
+        Args:
+            label: The class that is looked for; None for the second of two.
+            parts: Parts of about equally many rows.
+
+        Raises:
+            DataError: No row is of the class.
+            SettingError: There are no probabilities, no rows, or no such class.
+        """
+        from headrace.evaluate.lift import lift
+
+        hit, stated, _ = self._of_class(label)
+        return lift(hit, stated, parts=parts, confidence=self.confidence)
+
+    @property
+    def confidence(self) -> float:
+        """Of the intervals."""
+        return self.metrics[self.primary].confidence
+
+    def _rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self.task == "regression":
+            raise SettingError("this needs probabilities, and a regression states none")
+        if self.y_true is None or self.output is None:
+            raise SettingError(
+                "this evaluation was kept without its rows: evaluate again to look at them"
+            )
+        return self.y_true, self.output
+
+    def _of_class(self, label: Label | None) -> tuple[NDArray[Any], NDArray[Any], str]:
+        truth, output = self._rows()
+        if label is None and self.task == "multiclass":
+            raise SettingError(f"of several classes name one: label= one of {list(self.classes)}")
+        if label is not None and label not in self.classes:
+            raise SettingError(f"label must be one of {list(self.classes)}, received {label!r}")
+        place = 1 if label is None else self.classes.index(label)
+        stated = output[:, place] if output.ndim > 1 else output if place else 1 - output
+        return truth == place, stated, str(self.classes[place])
+
     def _repr_html_(self) -> str:
         parts = [html_table(_HEADER, self._cells(), caption=self._title())]
         parts += [html_list(self._verdicts())]
@@ -154,8 +240,8 @@ class Evaluation(Result):
         return "".join(parts)
 
     def _title(self) -> str:
-        confidence = self.metrics[self.primary].confidence
-        return f"{self.target}: {self.task}, {self.rows:,} rows, {100 * confidence:.4g} % intervals"
+        size = f"{self.rows:,} rows, {100 * self.confidence:.4g} % intervals"
+        return f"{self.target}: {self.task}, {size}"
 
     def _cells(self) -> list[list[str]]:
         return [one.cells(primary=name == self.primary) for name, one in self.metrics.items()]
