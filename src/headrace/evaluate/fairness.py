@@ -15,9 +15,9 @@ from headrace.data.scan import collect
 from headrace.data.source import read
 from headrace.errors import SettingError
 from headrace.evaluate.intervals import check_confidence
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.levels import Levels, levels_of
 from headrace.evaluate.scores import check_scores, to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.proportions import wilson
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.data.schema import Schema
-    from headrace.evaluate.stage import LabelledRows
+    from headrace.evaluate.labelled import LabelledRows
     from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
 

@@ -14,8 +14,8 @@ from headrace.evaluate.baseline import BASELINES, baselines
 from headrace.evaluate.comparison import Comparison, verdict_of
 from headrace.evaluate.comparison import compare as compare_outputs
 from headrace.evaluate.intervals import Interval, check_confidence
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.scores import to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.metrics.measure import Measure, find, primary
 from headrace.progress import bar
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.evaluate.comparison import Test
-    from headrace.evaluate.stage import LabelledRows
+    from headrace.evaluate.labelled import LabelledRows
     from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import Importance
     from headrace.evaluate.lift import Lift
+    from headrace.evaluate.slices import Slices
     from headrace.evaluate.stability import Stability
     from headrace.evaluate.thresholds import Thresholds
     from headrace.model.target import Label, Task
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["ClusterEvaluation", "Evaluation", "Metric"]
 
 _PLOTS = {"binary": "roc", "multiclass": "confusion", "regression": "residuals"}
+_SLICES = 5
+"""Slices that a summary lists."""
+
 _HEADER = ("metric", "value", "low", "high", "")
 
 
@@ -86,6 +90,7 @@ class Evaluation(Result):
         threshold: Binary: the second class is predicted when its probability is above this.
         importance: How much each raw column matters, if that was asked for.
         stability: What changes from training to training, if that was asked for.
+        slices: Where the model does worse, if there were enough rows to look.
         notes: What else should be known.
         y_true: (rows,) class index, or the target in its own units.
         output: (rows,) probability of the second class, (rows, classes), or (rows,) values in the
@@ -102,14 +107,22 @@ class Evaluation(Result):
     threshold: float = 0.5
     importance: Importance | None = None
     stability: Stability | None = None
+    slices: Slices | None = None
     notes: tuple[str, ...] = ()
     y_true: NDArray[Any] | None = field(default=None, repr=False)
     output: NDArray[Any] | None = field(default=None, repr=False)
 
     def scores(self) -> dict[str, Any]:
-        """Answer what a release remembers of an evaluation: all metrics and the primary one."""
+        """Answer what a release remembers of an evaluation, for its card and for maintenance."""
         metrics = {name: metric.to_dict() for name, metric in self.metrics.items()}
-        return {"primary": self.primary, "rows": self.rows, "metrics": metrics}
+        judged = self.task != "regression" and self.y_true is not None
+        return {
+            "primary": self.primary,
+            "rows": self.rows,
+            "metrics": metrics,
+            "calibration": self.calibration().sentence() if judged else "",
+            "slices": self.slices.lines() if self.slices else [],
+        }
 
     def summary(self) -> str:
         """Answer a table of metrics, then the verdicts, importance, stability and notes."""
@@ -117,6 +130,7 @@ class Evaluation(Result):
         parts += ["\n".join(self._verdicts())] if self.comparisons else []
         parts += [self.importance.summary()] if self.importance else []
         parts += [self.stability.summary()] if self.stability else []
+        parts += [self.slices.summary(most=_SLICES)] if self.slices else []
         parts += ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
         return "\n\n".join(parts)
 
@@ -133,6 +147,7 @@ class Evaluation(Result):
             "comparisons": {name: one.to_dict() for name, one in self.comparisons.items()},
             "importance": self.importance.to_dict() if self.importance else None,
             "stability": self.stability.to_dict() if self.stability else None,
+            "slices": self.slices.to_dict() if self.slices else None,
             "notes": list(self.notes),
         }
 
@@ -236,6 +251,7 @@ class Evaluation(Result):
             header = ["metric", "mean", "deviation", "lowest", "highest"]
             parts += [html_table(header, self.stability.table(), caption="stability")]
             parts += [html_list([self.stability.sentence()])]
+        parts += [self.slices._repr_html_()] if self.slices else []
         parts += [html_list(self.notes)]
         return "".join(parts)
 

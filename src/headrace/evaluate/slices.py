@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.comparison import losses
 from headrace.evaluate.intervals import check_confidence
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.levels import Levels, levels_of
 from headrace.evaluate.scores import check_scores, to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result
 
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.labelled import LabelledRows
     from headrace.pipeline import Pipeline
+    from headrace.train.fitted import Fitted
 
-__all__ = ["Slice", "Slices", "find_slices", "search_slices"]
+__all__ = ["Slice", "Slices", "find_slices", "search_slices", "slices_of"]
+
+Loss: TypeAlias = Literal["error", "surprise"]
 
 _HEADER = ("slice", "rows", "loss", "others", "worse by", "low", "high", "q")
 _TESTED = 20
@@ -108,10 +112,23 @@ class Slices(Result):
         number = "1 slice is" if len(self.found) == 1 else f"{len(self.found)} slices are"
         return f"{number} worse (at most {self.rate:.0%} of such finds are false): {how}."
 
-    def summary(self) -> str:
-        """Answer a line for each slice that was found."""
+    def lines(self) -> list[str]:
+        """Answer a sentence for each slice that was found."""
+        return [
+            f"{one.name}: {self.loss} {figure(one.loss)}, of all others {figure(one.others)} "
+            f"({one.rows:,} rows; more by {figure(one.low)} to {figure(one.high)})"
+            for one in self.found
+        ]
+
+    def summary(self, most: int = _TESTED) -> str:
+        """Answer a line for each slice that was found.
+
+        Args:
+            most: The surest ones that are listed.
+        """
         parts = [self.sentence()]
-        parts += [f"loss: {self.loss}\n{text_table(_HEADER, self._cells())}"] if self.found else []
+        table = text_table(_HEADER, self._cells()[:most])
+        parts += [f"loss: {self.loss}\n{table}"] if self.found else []
         parts += [f"note: {note}" for note in self.notes]
         return "\n\n".join(parts)
 
@@ -149,7 +166,7 @@ def find_slices(
     columns: Sequence[str] | None = None,
     depth: int = 2,
     clusters: int = 0,
-    loss: Literal["error", "surprise"] = "error",
+    loss: Loss = "error",
     bins: int = 4,
     fewest: int = 30,
     rate: float = 0.05,
@@ -193,21 +210,64 @@ def find_slices(
         'kind = wild'
     """
     fitted = pipeline.fitted
-    spec = fitted.network.target_spec
     rows = labelled_rows(fitted, read(data))
-    output = fitted.output(rows.canonical)
+    return slices_of(
+        fitted,
+        rows,
+        fitted.output(rows.canonical),
+        columns=columns,
+        depth=depth,
+        clusters=clusters,
+        loss=loss,
+        bins=bins,
+        fewest=fewest,
+        rate=rate,
+        seed=seed,
+    )
+
+
+def slices_of(
+    fitted: Fitted,
+    rows: LabelledRows,
+    output: NDArray[Any],
+    *,
+    columns: Sequence[str] | None = None,
+    depth: int = 2,
+    clusters: int = 0,
+    loss: Loss = "error",
+    bins: int = 4,
+    fewest: int = 30,
+    rate: float = 0.05,
+    seed: int = 0,
+) -> Slices:
+    """Find slices of labelled rows that a network has answered (see `find_slices`).
+
+    Args:
+        fitted: The fitted pipeline.
+        rows: The rows.
+        output: What the network says about them.
+        columns: See `find_slices`, as for all others.
+        depth: How many columns may be crossed.
+        clusters: How many clusters of the features make groups, too.
+        loss: "error" or "surprise".
+        bins: Parts that numbers and times are cut into.
+        fewest: Rows that a group must have in either half.
+        rate: The share of false finds that is allowed.
+        seed: Of the halves.
+    """
+    spec = fitted.network.target_spec
     truth, scores = check_scores(spec.task, rows.y_true, to_scores(spec, output))
     kinds = {column.name: column.kind for column in fitted.schema.columns}
-    chosen = (
-        [name for name, kind in kinds.items() if kind in _KINDS] if columns is None else columns
-    )
+    known = [name for name, kind in kinds.items() if kind in _KINDS]
+    chosen = known if columns is None else columns
     for name in chosen:
-        if kinds.get(name) not in _KINDS:
-            known = ", ".join(name for name, kind in kinds.items() if kind in _KINDS)
-            raise SettingError(f"slices can be made of the columns {known}, received {name!r}")
-    learn = _halves(len(truth), seed)
+        if name not in known:
+            raise SettingError(
+                f"slices can be made of the columns {', '.join(known)}, received {name!r}"
+            )
     if loss == "surprise" and spec.task == "regression":
         raise SettingError("the loss 'surprise' needs probabilities: of numbers use 'error'")
+    learn = _halves(len(truth), seed)
     groups = [
         levels_of(rows.canonical[name], kinds[name], bins=bins, fewest=fewest, learn=learn)
         for name in chosen

@@ -18,8 +18,8 @@ from headrace.data.split import Split, split
 from headrace.duration import seconds
 from headrace.errors import SettingError
 from headrace.evaluate.comparison import compare
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.scores import to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.metrics.measure import primary
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
