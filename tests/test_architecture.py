@@ -32,7 +32,7 @@ STOREYS = (
     {"data"},
     {"cache", "partitions"},
     {"plan"},
-    {"preprocessing", "clustering", "metrics", "model"},
+    {"preprocessing", "clustering", "metrics", "model", "conformal"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
     {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )

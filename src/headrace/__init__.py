@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headrace import samples as samples
     from headrace.cache.cache import Cache as Cache
     from headrace.clustering.kmeans import KMeans as KMeans
+    from headrace.conformal.settings import Conformal as Conformal
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
     from headrace.data.source import Query as Query
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
@@ -111,6 +113,7 @@ _NAMES = {
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
     "Cache": "headrace.cache.cache",
+    "Conformal": "headrace.conformal.settings",
     # scikit-learn's door
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",
@@ -124,6 +127,8 @@ _NAMES = {
     "Deploy": "headrace.deploy.stage",
     "Maintain": "headrace.maintain.stage",
     "Policy": "headrace.maintain.policy",
+    # judging what is there
+    "coverage": "headrace.evaluate.interval_coverage",
     # data
     "Column": "headrace.data.schema",
     "Schema": "headrace.data.schema",

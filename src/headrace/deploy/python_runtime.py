@@ -42,6 +42,7 @@ class PythonRuntime(Runtime):
         self._fitted = fitted_from(self.release)
         self.schema = self._fitted.schema
         self.target = self._fitted.target
+        self.conformal = dict(self._fitted.conformal)
         self.door = RowDoor(self.schema, ignore=self._fitted.beside)
 
     def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.intervals import coverage as coverage
+    from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.page import report as report
     from headrace.visualization.page import write_report as write_report
     from headrace.visualization.picture import svg as svg
@@ -38,6 +40,7 @@ _NAMES = {
     "before_after": "columns",
     "calibration": "classification",
     "cluster_scatter": "clusters",
+    "coverage": "intervals",
     "confusion": "classification",
     "distributions": "columns",
     "drift": "shift",
@@ -47,6 +50,7 @@ _NAMES = {
     "precision_recall": "classification",
     "quality": "shift",
     "report": "page",
+    "reaches": "intervals",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
