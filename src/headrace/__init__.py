@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.data.source import Query as Query
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
+    from headrace.deploy.adaptive import AdaptiveIntervals as AdaptiveIntervals
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import CheckpointError as CheckpointError
@@ -112,6 +113,7 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
     "Conformal": "headrace.conformal.settings",
     # scikit-learn's door

@@ -110,8 +110,19 @@ class FittedConformal:
         Raises:
             SettingError: The level is none.
         """
+        codes = self.codes(len(answers[spec.answer_names[0]]), schema, blocks)
+        return self.within(spec, answers, level, self.reach(spec, level)[codes], blocks)
+
+    def within(
+        self,
+        spec: TargetSpec,
+        answers: Mapping[str, NDArray[Any]],
+        level: float,
+        reach: NDArray[np.float64],
+        blocks: Blocks | None = None,
+    ) -> Predicted:
+        """Answer the same for a reach of each row, (rows, classes or 1), wherever it comes from."""
         main = answers[spec.answer_names[0]]
-        reach = self.reach(spec, level)[self.codes(len(main), schema, blocks)]
         if spec.task == "regression":
             measure = number_measure(self.settings, spec)
             low, high = measure.interval(answers, reach[:, 0], measure.variant(level))
@@ -143,13 +154,18 @@ class FittedConformal:
         """
         level = check_level(level)
         if level not in self._reaches:
-            self._reaches[level] = self._reach(self._table(spec, level), level)
+            self._reaches[level] = self._reach(self.table(spec, level), level)
         return self._reaches[level]
 
-    def _table(self, spec: TargetSpec, level: float) -> Table:
+    def variant(self, spec: TargetSpec, level: float) -> int:
+        """Answer which of the scores of a row a level reads."""
         if spec.task != "regression":
-            return self.tables[0]
-        return self.tables[number_measure(self.settings, spec).variant(level)]
+            return 0
+        return number_measure(self.settings, spec).variant(level)
+
+    def table(self, spec: TargetSpec, level: float) -> Table:
+        """Answer the ranks that a level reads."""
+        return self.tables[self.variant(spec, level)]
 
     def _reach(self, table: Table, level: float) -> NDArray[np.float64]:
         own = np.array([[ranks.reach(level) for ranks in row] for row in table])
@@ -198,7 +214,7 @@ class FittedConformal:
 
     def too_few(self, spec: TargetSpec, level: float) -> list[str]:
         """Answer the names of groups whose own rows are too few for a level: they fall back."""
-        enough = self._enough(self._table(spec, level), level)
+        enough = self._enough(self.table(spec, level), level)
         own = enough[:-1] if self.groups.columns else enough
         pairs = zip(self.names(spec), own.ravel().tolist(), strict=False)
         return [name for name, good in pairs if not good]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.conformal.fitted import FittedConformal, Table
-from headrace.conformal.groups import Groups, lots
-from headrace.conformal.methods import class_measure, method_of, number_measure
+from headrace.conformal.groups import Groups
+from headrace.conformal.methods import class_scores, method_of, number_measure
 from headrace.conformal.ranks import Ranks
 from headrace.duration import seconds
 from headrace.errors import DataError, Problem, SettingError
@@ -94,9 +94,7 @@ def score_rows(
     if spec.task == "regression":
         scores = number_measure(settings, spec).scores(answers, truth)
     else:
-        measure = class_measure(settings)
-        draws = lots(blocks) if measure.random else None
-        every = measure.scores(answers["probabilities"], draws)
+        every = class_scores(settings, spec, answers["probabilities"], blocks)
         scores = every[np.arange(len(every)), truth.astype(np.intp)][np.newaxis]
     bad = ~np.isfinite(scores).all(axis=0)
     if bad.any():

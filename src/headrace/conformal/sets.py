@@ -45,10 +45,10 @@ class LeastAmbiguous:
 class Adaptive:
     """The probability of all classes that are likelier, and of the class itself (APS, RAPS).
 
-    Sets grow where the classes are unclear. With a lot u of each row the class itself counts u times its
-    probability: Romano, Sesia and Candès, "Classification with valid and adaptive coverage"
-    (2020). A penalty for each class after the first `free` ones cuts long tails: Angelopoulos,
-    Bates, Malik and Jordan, "Uncertainty sets for image classifiers" (2021).
+    Sets grow where the classes are unclear. With a lot u of each row the class itself counts u
+    times its probability: Romano, Sesia and Candès, "Classification with valid and adaptive
+    coverage" (2020). A penalty for each class after the first `free` ones cuts long tails:
+    Angelopoulos, Bates, Malik and Jordan, "Uncertainty sets for image classifiers" (2021).
 
     Attributes:
         random: Whether a lot decides.

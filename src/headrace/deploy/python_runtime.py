@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.data.rows import Blocks
+    from headrace.data.schema import Schema
 
-__all__ = ["PythonRuntime", "runtime_for"]
+__all__ = ["PythonRuntime", "frame_of", "runtime_for"]
 
 
 class PythonRuntime(Runtime):
@@ -47,7 +48,7 @@ class PythonRuntime(Runtime):
 
     def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:
         """Answer what a graph would answer for canonical blocks."""
-        return self._fitted.answers(self._fitted.output(_frame(blocks, self.schema)))
+        return self._fitted.answers(self._fitted.output(frame_of(blocks, self.schema)))
 
 
 def runtime_for(path: str | os.PathLike[str]) -> Runtime:
@@ -56,7 +57,8 @@ def runtime_for(path: str | os.PathLike[str]) -> Runtime:
     return Runtime(path) if "model.onnx" in release else PythonRuntime(path)
 
 
-def _frame(blocks: Blocks, schema: Any) -> pl.DataFrame:
+def frame_of(blocks: Blocks, schema: Schema) -> pl.DataFrame:
+    """Answer canonical blocks as the canonical table that they stand for."""
     columns: dict[str, pl.Series] = {}
     for names, block, dtype in (
         (schema.numbers, blocks.numbers, pl.Float64),

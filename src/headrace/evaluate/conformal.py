@@ -63,8 +63,8 @@ class CalibrateResult(Result):
         ...     (reach,)))
         500 calibration rows; price: absolute, reach in price
         <BLANKLINE>
-        target  group     rows  0.8    0.9
-        price   all rows  500   1.5    2
+        group     rows  0.8  0.9
+        all rows   500  1.5    2
     """
 
     rows: int
@@ -105,12 +105,15 @@ class CalibrateResult(Result):
         ]
         return f"{self.rows:,} calibration rows; {'; '.join(parts)}"
 
+    def _name(self, one: Reach) -> str:
+        return one.group if len(self.methods) == 1 else f"{one.target}: {one.group}"
+
     def _header(self) -> list[str]:
-        return ["target", "group", "rows", *(f"{level:g}" for level in self.levels)]
+        return ["group", "rows", *(f"{level:g}" for level in self.levels)]
 
     def _cells(self) -> list[list[str]]:
         return [
-            [one.target, one.group, f"{one.rows:,}", *map(_marked, one.reach, one.own)]
+            [self._name(one), f"{one.rows:,}", *map(_marked, one.reach, one.own)]
             for one in self.reaches
         ]
 
@@ -187,8 +190,8 @@ def _notes(spec: TargetSpec, conformal: FittedConformal) -> list[str]:
         few = conformal.too_few(spec, level)
         if few and conformal.note(spec, level) is None and conformal.names(spec):
             found.append(
-                f"at the level {level:g} {len(few)} of {len(conformal.names(spec))} groups have "
-                f"too few rows of their own (marked *) and get {given}"
+                f"at the level {level:g} {len(few)} of {len(conformal.names(spec))} groups, marked "
+                f"*, are too small to be judged by their own rows alone and get {given}"
             )
     return found
 

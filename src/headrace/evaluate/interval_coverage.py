@@ -110,8 +110,8 @@ class Coverage(Result):
         >>> print(Coverage("grade", 0.9, "set", 0.95, whole))
         sets of 'grade' at the level 0.9: 91.0% of 100 rows hold the truth, as promised
         <BLANKLINE>
-        group     rows  share    low   high        promised  size
-        all rows   100  91.0%  83.6%  95.8%  83.0% to 96.0%   1.4  as promised
+        group     rows  share    low   high        promised  mean size
+        all rows   100  91.0%  83.6%  95.8%  83.0% to 96.0%        1.4  as promised
     """
 
     target: str

@@ -117,7 +117,7 @@ def reaches(
     found = [np.zeros((rows, 0))]
     for part, conformal in _checked(conformals, spec) if conformals else ():
         found.append(conformal.reach(part, _COMPARED)[conformal.codes(rows, schema, blocks)])
-        if conformal.draws:
+        if conformal.settings.draws:
             found.append(lots(blocks)[:, np.newaxis])
     return np.concatenate(found, axis=1)
 
