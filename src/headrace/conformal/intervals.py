@@ -178,8 +178,9 @@ def _anscombe(values: NDArray[Any]) -> NDArray[np.float64]:
 
 def _uncrossed(low: NDArray[np.float64], high: NDArray[np.float64]) -> Ends:
     crossed = low > high
-    middle = np.where(crossed, low / 2 + high / 2, 0.0)
-    return np.where(crossed, middle, low), np.where(crossed, middle, high)
+    low, high = low.copy(), high.copy()
+    low[crossed] = high[crossed] = low[crossed] / 2 + high[crossed] / 2
+    return low, high
 
 
 def _wide(values: NDArray[Any]) -> NDArray[np.float64]:

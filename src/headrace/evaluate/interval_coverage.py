@@ -22,8 +22,9 @@ from headrace.train.calibrating import labelled_batches
 from headrace.train.labels import LABEL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    import polars as pl
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
@@ -209,18 +210,27 @@ def coverage(
             raise SettingError(f"say which of several targets is meant, target=…: {names}")
         fitted = fitted.for_target(target)
     groups = (by,) if isinstance(by, str) else None if by is None else tuple(by)
-    return measure_coverage(fitted, data, interval, by=groups, confidence=confidence)
+    rows = labelled_batches(fitted, read(data))
+    return measure_coverage(fitted, rows, interval, by=groups, confidence=confidence)
 
 
 def measure_coverage(
     fitted: Fitted,
-    data: object,
+    rows: Iterable[pl.DataFrame],
     level: float,
     *,
     by: tuple[str, ...] | None = None,
     confidence: float = 0.95,
 ) -> Coverage:
-    """Measure the same of a fitted pipeline with one target (see `coverage`)."""
+    """Measure the same of a fitted pipeline with one target (see `coverage`).
+
+    Args:
+        fitted: The pipeline.
+        rows: Canonical rows with their labels in the column `headrace.train.labels.LABEL`.
+        level: The level to look at.
+        by: Columns within whose groups to look.
+        confidence: Of the exact intervals of the shares.
+    """
     level, confidence = check_level(level), check_confidence(confidence)
     if fitted.target is None:
         raise NotTrainedError("clusters have no intervals, so there is no coverage to measure")
@@ -233,7 +243,7 @@ def measure_coverage(
     conformal = fitted.conformal[spec.name]
     levels = sorted({level, *CURVE})
     names = conformal.settings.columns if by is None else by
-    seen = _Seen.joined(list(_batches(fitted, data, levels, names)), spec)
+    seen = _Seen.joined(list(_batches(fitted, rows, levels, names)), spec)
     place = levels.index(level)
     judge = _Judge(conformal, spec, confidence)
     every = np.ones(len(seen.truth), dtype=bool)
@@ -345,12 +355,12 @@ class _Judge:
 
 
 def _batches(
-    fitted: Fitted, data: object, levels: list[float], by: tuple[str, ...]
+    fitted: Fitted, rows: Iterable[pl.DataFrame], levels: list[float], by: tuple[str, ...]
 ) -> Iterator[_Seen]:
     spec = fitted.network.target_spec
     conformal = fitted.conformal[spec.name]
     beside = fitted.schema.select([name for name in by if name != spec.name])
-    for batch in labelled_batches(fitted, read(data)):
+    for batch in rows:
         if not batch.height:
             continue
         canonical = batch.drop(LABEL)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import Importance
+    from headrace.evaluate.interval_coverage import Coverage
     from headrace.evaluate.stability import Stability
     from headrace.model.target import Label, Task
 
@@ -83,6 +84,7 @@ class Evaluation(Result):
         threshold: Binary: the second class is predicted when its probability is above this.
         importance: How much each raw column matters, if that was asked for.
         stability: What changes from training to training, if that was asked for.
+        coverage: How often prediction intervals or sets hold the truth, if there are any.
         notes: What else should be known.
         y_true: (rows,) class index, or the target in its own units.
         output: (rows,) probability of the second class, (rows, classes), or (rows,) values in the
@@ -102,6 +104,7 @@ class Evaluation(Result):
     notes: tuple[str, ...] = ()
     y_true: NDArray[Any] | None = field(default=None, repr=False)
     output: NDArray[Any] | None = field(default=None, repr=False)
+    coverage: Coverage | None = None
 
     def scores(self) -> dict[str, Any]:
         """Answer what a release remembers of an evaluation: all metrics and the primary one."""
@@ -114,6 +117,7 @@ class Evaluation(Result):
         parts += ["\n".join(self._verdicts())] if self.comparisons else []
         parts += [self.importance.summary()] if self.importance else []
         parts += [self.stability.summary()] if self.stability else []
+        parts += [self.coverage.summary()] if self.coverage else []
         parts += ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
         return "\n\n".join(parts)
 
@@ -130,6 +134,7 @@ class Evaluation(Result):
             "comparisons": {name: one.to_dict() for name, one in self.comparisons.items()},
             "importance": self.importance.to_dict() if self.importance else None,
             "stability": self.stability.to_dict() if self.stability else None,
+            "coverage": self.coverage.to_dict() if self.coverage else None,
             "notes": list(self.notes),
         }
 
@@ -150,6 +155,7 @@ class Evaluation(Result):
             header = ["metric", "mean", "deviation", "lowest", "highest"]
             parts += [html_table(header, self.stability.table(), caption="stability")]
             parts += [html_list([self.stability.sentence()])]
+        parts += [self.coverage._repr_html_()] if self.coverage else []
         parts += [html_list(self.notes)]
         return "".join(parts)
 

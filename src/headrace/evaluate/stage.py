@@ -19,6 +19,7 @@ from headrace.evaluate.baseline import BASELINES, baselines
 from headrace.evaluate.clusters import evaluate_clusters
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
+from headrace.evaluate.interval_coverage import measure_coverage
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.several import SeveralEvaluations
 from headrace.evaluate.stability import Stability, stability
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headrace.evaluate.interval_coverage import Coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
     from headrace.metrics.measure import Measure
     from headrace.pipeline import Pipeline
@@ -74,6 +76,8 @@ class Evaluate(Stage):
         stability: How many trainings with other seeds to compare; 0 for none.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
+        interval: The level at which the coverage of prediction intervals and sets is measured,
+            where the pipeline has been calibrated; None for not at all.
         most_rows: Of a table that is not in memory, a random sample of so many labelled rows is
             measured when there are more; the intervals are those of the sample.
         checkpoint: A folder that keeps what is resampled so far. After a kill the same call goes
@@ -93,6 +97,7 @@ class Evaluate(Stage):
         stability: int = 0,
         resamples: int = 1000,
         confidence: float = 0.95,
+        interval: float | None = 0.9,
         most_rows: int = 1_000_000,
         checkpoint: str | Path | None = None,
     ) -> None:
@@ -104,6 +109,7 @@ class Evaluate(Stage):
         self.stability = stability
         self.resamples = resamples
         self.confidence = confidence
+        self.interval = interval
         self.most_rows = most_rows
         self.checkpoint = checkpoint
 
@@ -174,6 +180,7 @@ class Evaluate(Stage):
                 result,
                 importance=self._importance(fitted, rows, result.primary, pipeline.seed),
                 stability=self._stability(pipeline, fitted, rows, progress.advance),
+                coverage=self._coverage(fitted, rows),
             )
             progress.advance(note="done")
         return result
@@ -224,6 +231,12 @@ class Evaluate(Stage):
             confidence=self.confidence,
             seed=seed,
         )
+
+    def _coverage(self, fitted: Fitted, rows: LabelledRows) -> Coverage | None:
+        if self.interval is None or not fitted.conformal:
+            return None
+        labelled = rows.canonical.with_columns(rows.labels.alias(LABEL))
+        return measure_coverage(fitted, [labelled], self.interval, confidence=self.confidence)
 
     def _stability(
         self, pipeline: Pipeline, fitted: Fitted, rows: LabelledRows, advance: Any

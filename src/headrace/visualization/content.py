@@ -15,6 +15,7 @@ from headrace.visualization.clusters import cluster_scatter, silhouette
 from headrace.visualization.columns import distributions
 from headrace.visualization.curves import training_curves, tuning
 from headrace.visualization.explanation import importance
+from headrace.visualization.intervals import coverage, reaches
 from headrace.visualization.markup import (
     Figure,
     Html,
@@ -221,6 +222,8 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
+    (lambda result: _has("coverage")(result) or _has("curve")(result), (coverage,)),
+    (_has("reaches"), (reaches,)),
     (_has_plane, (cluster_scatter,)),
     (_has("silhouettes"), (silhouette,)),
     (_columns_have("edges"), (distributions,)),

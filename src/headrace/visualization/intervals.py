@@ -20,10 +20,11 @@ def coverage(result: Any, ax: Axes | None = None) -> Axes:
     """Draw how often the truth was inside: group by group, or over the levels without groups.
 
     Args:
-        result: A `Coverage`.
+        result: A `Coverage`, or an evaluation that has one.
         ax: The axes to draw on.
     """
-    return _by_group(result, ax) if result.groups else _by_level(result, ax)
+    found = getattr(result, "coverage", result)
+    return _by_group(found, ax) if found.groups else _by_level(found, ax)
 
 
 def _by_group(result: Any, ax: Axes | None) -> Axes:
