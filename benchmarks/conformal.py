@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.conformal.adaptive import AdaptiveReach
+from headrace.conformal.groups import lots
 from headrace.conformal.learning import Scored, chosen, learn, score_rows
 from headrace.conformal.ranks import Ranks
 from headrace.conformal.settings import Conformal
@@ -155,7 +156,7 @@ CASES: tuple[tuple[str, dict[str, Any]], ...] = (
 def calibrate(world: World, settings: Conformal, rows: Rows) -> FittedConformal:
     """Learn intervals from rows."""
     settings = chosen(settings, world.spec)
-    scores = score_rows(settings, world.spec, rows.answers, rows.truth, rows.blocks)
+    scores = score_rows(settings, world.spec, rows.answers, rows.truth, lots(SCHEMA, rows.blocks))
     names = [name for name in settings.columns if name != world.spec.name]
     strings = rows.blocks.strings if names else np.empty((len(rows.truth), 0), dtype=object)
     beside = Blocks(rows.blocks.numbers[:, :0], strings, rows.blocks.times)
@@ -311,6 +312,8 @@ def beside_mapie(times: int) -> None:
 
         def __sklearn_is_fitted__(self) -> bool:
             return True
+
+        fitted_ = True
 
         def predict(self, x: Any) -> Any:
             return 10 * x[:, 0] + 0.3

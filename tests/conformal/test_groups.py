@@ -77,15 +77,24 @@ def test_groups_are_plain_values_and_come_back() -> None:
 
 def test_lots_follow_from_the_row_alone_and_look_drawn() -> None:
     rows = [("ñ", float(i), i % 2 == 0, "2024-01-01") for i in range(2000)]
-    found = lots(blocks(*rows))
-    assert np.array_equal(lots(blocks(*rows[700:900])), found[700:900])
+    found = lots(SCHEMA, blocks(*rows))
+    assert np.array_equal(lots(SCHEMA, blocks(*rows[700:900])), found[700:900])
     assert ((found >= 0) & (found < 1)).all()
     assert abs(found.mean() - 0.5) < 0.03
     assert len(np.unique(found)) == 2000
     assert np.histogram(found, 10, (0, 1))[0].min() > 150
 
 
+def test_columns_that_may_be_absent_have_no_part_in_lots() -> None:
+    loose = Schema((*SCHEMA.columns, Column("note", "category", optional=True)))
+    full = RowDoor(loose)([dict(zip(loose.names, ("a", 1, True, None, "x"), strict=True))])
+    bare = RowDoor(loose)([dict(zip(SCHEMA.names, ("a", 1, True, None), strict=True))])
+    assert lots(loose, full) == lots(loose, bare)
+
+
 def test_lots_do_not_see_how_zero_and_gaps_are_written() -> None:
-    first, second = lots(blocks(("a", 0.0, True, None), ("a", -0.0, True, None)))
+    first, second = lots(SCHEMA, blocks(("a", 0.0, True, None), ("a", -0.0, True, None)))
     assert first == second
-    assert lots(blocks(("a", None, True, None))) == lots(blocks(("a", float("nan"), True, None)))
+    assert lots(SCHEMA, blocks(("a", None, True, None))) == lots(
+        SCHEMA, blocks(("a", float("nan"), True, None))
+    )

@@ -18,7 +18,6 @@ from headrace.errors import DataError, SettingError
 from headrace.model.target import TargetSpec
 
 PRICE = TargetSpec("price", "regression")
-NOTHING = Blocks(np.empty((0, 0)), np.empty((0, 0), object), np.empty((0, 0), np.int64))
 
 
 def simulation() -> Any:
@@ -179,4 +178,4 @@ def test_answers_that_are_no_numbers_are_refused() -> None:
     answers = {"prediction": np.array([1.0, np.nan])}
     settings = chosen(Conformal(), PRICE)
     with pytest.raises(DataError, match="column 'price', row 1: the network answers no finite"):
-        score_rows(settings, PRICE, answers, np.array([1.0, 2.0]), NOTHING)
+        score_rows(settings, PRICE, answers, np.array([1.0, 2.0]))

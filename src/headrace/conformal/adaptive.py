@@ -50,7 +50,7 @@ class AdaptiveReach:
         >>> for _ in range(5):
         ...     _ = reach.learn(1000.0)
         >>> before, reach.reach
-        (90.0, inf)
+        (90.0, 1000.0)
     """
 
     def __init__(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from headrace.conformal.groups import Groups
+from headrace.conformal.groups import Groups, lots
 from headrace.conformal.methods import answered, class_scores, number_measure
 from headrace.conformal.ranks import Ranks, packed, rows_needed, unpacked
 from headrace.conformal.settings import Conformal, check_level
@@ -111,7 +111,8 @@ class FittedConformal:
             SettingError: The level is none.
         """
         codes = self.codes(len(answers[spec.answer_names[0]]), schema, blocks)
-        return self.within(spec, answers, level, self.reach(spec, level)[codes], blocks)
+        lot = self.lot(schema, blocks)
+        return self.within(spec, answers, level, self.reach(spec, level)[codes], lot)
 
     def within(
         self,
@@ -119,15 +120,23 @@ class FittedConformal:
         answers: Mapping[str, NDArray[Any]],
         level: float,
         reach: NDArray[np.float64],
-        blocks: Blocks | None = None,
+        lot: NDArray[np.float64] | None = None,
     ) -> Predicted:
-        """Answer the same for a reach of each row, (rows, classes or 1), wherever it comes from."""
+        """Answer the same for a reach of each row, wherever that comes from.
+
+        Args:
+            spec: What is predicted.
+            answers: What the network or the deployed graph answers.
+            level: The level, where quantiles are chosen by it.
+            reach: (rows, classes or 1).
+            lot: (rows,) from `lot`.
+        """
         main = answers[spec.answer_names[0]]
         if spec.task == "regression":
             measure = number_measure(self.settings, spec)
             low, high = measure.interval(answers, reach[:, 0], measure.variant(level))
             return Predicted(np.asarray(main, dtype=np.float64), low, high)
-        member = class_scores(self.settings, spec, main, blocks) <= reach
+        member = class_scores(self.settings, spec, main, lot) <= reach
         labels = spec.labels[answered(spec, main)]
         return Predicted(labels, member=member, classes=spec.classes)
 
@@ -142,6 +151,18 @@ class FittedConformal:
         if schema is None or blocks is None:
             raise SettingError("intervals by group need the rows, not only what was answered")
         return self.groups.codes(schema, blocks)
+
+    def lot(self, schema: Schema | None, blocks: Blocks | None) -> NDArray[np.float64] | None:
+        """Answer the lot of each row, (rows,); None where none decides.
+
+        Raises:
+            SettingError: Lots follow from rows, and none were given.
+        """
+        if not self.settings.draws:
+            return None
+        if schema is None or blocks is None:
+            raise SettingError("sets by lot need the rows, not only what was answered")
+        return lots(schema, blocks)
 
     def reach(self, spec: TargetSpec, level: float) -> NDArray[np.float64]:
         """Answer the reach of each group and class at a level.

@@ -167,21 +167,20 @@ class Groups:
         )
 
 
-def lots(blocks: Blocks) -> NDArray[np.float64]:
+def lots(schema: Schema, blocks: Blocks) -> NDArray[np.float64]:
     """Answer a number between 0 and 1 for each row that looks drawn, but follows from the row.
 
-    Every path thus draws the same lot, and a row's answer does not depend on those beside it. The
-    mixer is SplitMix64 (Steele, Lea and Flood, 2014).
+    Every path thus draws the same lot, and a row's answer does not depend on those beside it.
+    Columns that may be absent do not count. The mixer is SplitMix64 (Steele, Lea and Flood, 2014).
+
+    Args:
+        schema: The columns of the rows.
+        blocks: The rows, canonical.
     """
-    rows = len(blocks.numbers)
-    word = np.zeros(rows, dtype=np.uint64)
-    numbers = np.where(np.isnan(blocks.numbers), np.nan, blocks.numbers + 0.0)
-    for column in numbers.T:
-        word = _mixed(word, np.ascontiguousarray(column).view(np.uint64))
-    for column in blocks.times.T:
-        word = _mixed(word, np.ascontiguousarray(column).view(np.uint64))
-    for column in blocks.strings.T:
-        word = _mixed(word, _hashes(column))
+    word = np.zeros(len(blocks.numbers), dtype=np.uint64)
+    for column in schema:
+        if not column.optional:
+            word = _mixed(word, _words(_column(column.name, schema, blocks)))
     return (word >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
@@ -190,6 +189,15 @@ def _mixed(word: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uin
     word = (word ^ (word >> np.uint64(30))) * _FIRST
     word = (word ^ (word >> np.uint64(27))) * _SECOND
     return np.asarray(word ^ (word >> np.uint64(31)))
+
+
+def _words(values: NDArray[Any]) -> NDArray[np.uint64]:
+    """Answer 64 bits for each value of a column; equal values have equal ones."""
+    if values.dtype == np.object_:
+        return _hashes(values)
+    if values.dtype == np.float64:
+        values = np.where(np.isnan(values), np.nan, values + 0.0)
+    return np.ascontiguousarray(values).view(np.uint64)
 
 
 def _hashes(texts: NDArray[Any]) -> NDArray[np.uint64]:

@@ -77,7 +77,7 @@ def score_rows(
     spec: TargetSpec,
     answers: Mapping[str, NDArray[Any]],
     truth: NDArray[Any],
-    blocks: Blocks,
+    lot: NDArray[np.float64] | None = None,
 ) -> NDArray[np.float64]:
     """Answer how far off answers are, (variants, rows).
 
@@ -86,7 +86,7 @@ def score_rows(
         spec: What is predicted.
         answers: What the network answers, see `TargetSpec.answers`.
         truth: (rows,) class numbers, or values in the target's own units.
-        blocks: The rows, canonical.
+        lot: (rows,) from `headrace.conformal.groups.lots`, where a lot decides.
 
     Raises:
         DataError: The network answers no finite number.
@@ -94,7 +94,7 @@ def score_rows(
     if spec.task == "regression":
         scores = number_measure(settings, spec).scores(answers, truth)
     else:
-        every = class_scores(settings, spec, answers["probabilities"], blocks)
+        every = class_scores(settings, spec, answers["probabilities"], lot)
         scores = every[np.arange(len(every)), truth.astype(np.intp)][np.newaxis]
     bad = ~np.isfinite(scores).all(axis=0)
     if bad.any():

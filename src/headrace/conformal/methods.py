@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.conformal.groups import lots
 from headrace.conformal.intervals import Absolute, Count, Normalized, NumberMeasure, Quantiles
 from headrace.conformal.sets import Adaptive, ClassMeasure, LeastAmbiguous, Ordinal
 from headrace.errors import SettingError
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.conformal.settings import Conformal
-    from headrace.data.rows import Blocks
     from headrace.model.target import TargetSpec
 
 __all__ = ["answered", "class_scores", "method_of", "number_measure"]
@@ -82,7 +80,7 @@ def answered(spec: TargetSpec, probabilities: NDArray[Any]) -> NDArray[np.intp]:
 
 
 def class_scores(
-    settings: Conformal, spec: TargetSpec, probabilities: NDArray[Any], blocks: Blocks | None
+    settings: Conformal, spec: TargetSpec, probabilities: NDArray[Any], lot: NDArray[Any] | None
 ) -> NDArray[np.float64]:
     """Answer how unlikely each class is, (rows, classes), by settings whose method is chosen.
 
@@ -93,9 +91,8 @@ def class_scores(
         settings: The settings.
         spec: What is predicted.
         probabilities: (rows, classes).
-        blocks: The rows, canonical; only needed where a lot decides.
+        lot: (rows,) a number between 0 and 1 of each row; None where no lot decides.
     """
-    lot = lots(blocks) if settings.draws and blocks is not None else None
     scores = _class_measure(settings).scores(probabilities, lot)
     scores[np.arange(len(scores)), answered(spec, probabilities)] = 0.0
     return scores

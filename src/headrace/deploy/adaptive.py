@@ -42,13 +42,13 @@ class _Pending:
 
     Attributes:
         answers: What the network answered, one row.
-        blocks: The row, canonical; for the lots of sets.
+        lot: The row's lot, (1,); None where none decides.
         code: The number of its group; -1 for none.
         reach: How far its interval reached, (classes or 1,).
     """
 
     answers: dict[str, NDArray[Any]]
-    blocks: Blocks
+    lot: NDArray[np.float64] | None
     code: int
     reach: NDArray[np.float64]
 
@@ -149,19 +149,19 @@ class AdaptiveIntervals:
         blocks = model.door(found)
         answers = model.answers(blocks)
         codes = model.conformal.codes(len(found), model.schema, blocks)
-        reach = self._now()[codes]
+        reach, lot = self._now()[codes], model.conformal.lot(model.schema, blocks)
         for place, key in enumerate(keys or ()):
             one = slice(place, place + 1)
             self._remember(
                 key,
                 _Pending(
                     {name: np.array(values[one]) for name, values in answers.items()},
-                    type(blocks)(*(np.array(block[one]) for block in blocks)),
+                    None if lot is None else np.array(lot[one]),
                     int(codes[place]),
                     np.array(reach[place]),
                 ),
             )
-        said = model.conformal.within(model.spec, answers, self.interval, reach, blocks)
+        said = model.conformal.within(model.spec, answers, self.interval, reach, lot)
         return said.columns()
 
     def learn(self, keys: Sequence[Hashable], labels: Sequence[Any]) -> int:
@@ -243,11 +243,11 @@ class AdaptiveIntervals:
     def _learn(self, row: _Pending, truth: Any) -> None:
         model = self._model
         value = np.array([truth])
-        scores = score_rows(model.conformal.settings, model.spec, row.answers, value, row.blocks)
+        scores = score_rows(model.conformal.settings, model.spec, row.answers, value, row.lot)
         score = float(scores[model.conformal.variant(model.spec, self.interval), 0])
         column = int(truth) if model.conformal.by_class else 0
         self.labels += 1
-        self.inside += score <= row.reach[column]
+        self.inside += bool(score <= row.reach[column])
         for code in {row.code, -1}:
             self._reaches[code][column].learn(score)
 

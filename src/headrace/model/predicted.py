@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from headrace.conformal.fitted import FittedConformal
-from headrace.conformal.groups import lots
 from headrace.errors import SettingError
 from headrace.model.targets import Targets
 
@@ -117,8 +116,9 @@ def reaches(
     found = [np.zeros((rows, 0))]
     for part, conformal in _checked(conformals, spec) if conformals else ():
         found.append(conformal.reach(part, _COMPARED)[conformal.codes(rows, schema, blocks)])
-        if conformal.settings.draws:
-            found.append(lots(blocks)[:, np.newaxis])
+        lot = conformal.lot(schema, blocks)
+        if lot is not None:
+            found.append(lot[:, np.newaxis])
     return np.concatenate(found, axis=1)
 
 

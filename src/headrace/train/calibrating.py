@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
+from headrace.conformal.groups import lots
 from headrace.conformal.learning import Scored, chosen, learn, score_rows
 from headrace.conformal.settings import Conformal, conformal_settings
 from headrace.data.conform import to_blocks
@@ -81,15 +82,15 @@ def calibrated(fitted: Fitted, data: object, settings: Conformal) -> Fitted:
     """
     if fitted.target is None or fitted.model is None:
         raise NotTrainedError("intervals need a network: this pipeline was trained without one")
-    names = fitted.target.columns
-    rows = read(data)
+    names, rows = fitted.target.columns, read(data)
+    fitted = replace(fitted, schema=_requiring(fitted, settings))
     found = {}
     with bar("calibrate", len(names)) as progress:
         for name in names:
             one = fitted.for_target(name) if isinstance(fitted.target, Targets) else fitted
             found[name] = _learnt(one, labelled_batches(one, rows), settings)
             progress.advance(note=name)
-    return replace(fitted, schema=_requiring(fitted, settings), conformal=found)
+    return replace(fitted, conformal=found)
 
 
 def calibrated_again(fitted: Fitted, canonical: pl.DataFrame, labels: pl.Series) -> Fitted:
@@ -130,8 +131,10 @@ def _scored(fitted: Fitted, settings: Conformal, beside: Schema, batch: pl.DataF
     canonical, labels = batch.drop(LABEL), batch[LABEL].alias(spec.name)
     truth = spec.truth(labels)
     answers = fitted.answers(fitted.output(canonical))
-    blocks = to_blocks(canonical, fitted.schema)
-    scores = score_rows(settings, spec, answers, truth, blocks)
+    lot = None
+    if settings.draws:
+        lot = lots(fitted.schema, to_blocks(canonical, fitted.schema))
+    scores = score_rows(settings, spec, answers, truth, lot)
     time = None if settings.time is None else _instants(canonical, settings.time)
     return Scored(scores, truth, to_blocks(canonical, beside), time)
 
