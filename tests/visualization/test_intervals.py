@@ -27,7 +27,7 @@ def test_groups_stand_below_all_rows_and_missed_promises_stand_out() -> None:
         assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all rows", "a", "b", "c"]
         markers = [line.get_marker() for line in ax.lines if line.get_marker() != "None"]
         assert markers == ["o", "o", "s", "o"]
-        assert ax.get_title(loc="right") == "level 90%; grey: what was promised"
+        assert ax.get_xlabel() == "truth inside at the level 90% (grey: as promised)"
 
 
 def test_many_groups_are_cut_and_counted() -> None:
@@ -35,7 +35,17 @@ def test_many_groups_are_cut_and_counted() -> None:
     result = SimpleNamespace(level=0.9, whole=covered("all rows", 0.9), groups=groups)
     ax = coverage(result)
     assert len(ax.get_yticklabels()) == 30
-    assert "31 groups not shown" in ax.get_title(loc="right")
+    assert "31 more groups" in ax.get_xlabel()
+
+
+def test_groups_of_very_few_rows_do_not_squeeze_the_others() -> None:
+    few = SimpleNamespace(**vars(covered("few", 0.5)) | {"rows": 3})
+    result = SimpleNamespace(
+        level=0.9, whole=covered("all rows", 0.9), groups=(covered("a", 0.9), few)
+    )
+    ax = coverage(result)
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all rows", "a"]
+    assert "1 more groups" in ax.get_xlabel()
 
 
 def test_without_groups_the_share_is_drawn_over_the_levels() -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["coverage", "reaches"]
 
 _MOST = 30
+_FEWEST = 20  # fewer rows say too little to be drawn beside the others
 
 
 @drawn
@@ -28,8 +29,9 @@ def coverage(result: Any, ax: Axes | None = None) -> Axes:
 
 
 def _by_group(result: Any, ax: Axes | None) -> Axes:
-    shown = (result.whole, *result.groups)[:_MOST]
-    ax = axes(ax, height=1.4 + 0.3 * len(shown))
+    large = [one for one in result.groups if one.rows >= _FEWEST]
+    shown = [result.whole, *large][:_MOST]
+    ax = axes(ax, width=6.6, height=1.4 + 0.3 * len(shown))
     for place, one in enumerate(shown):
         wrong = one.verdict == "too few"
         tone = PALETTE[1] if wrong else PALETTE[0]
@@ -40,12 +42,11 @@ def _by_group(result: Any, ax: Axes | None) -> Axes:
     ax.axvline(result.level, color=INK, linewidth=1, linestyle="--")
     ax.set_yticks(range(len(shown)), [one.group for one in shown])
     ax.invert_yaxis()
-    ax.set(title="Coverage by group", xlabel="share of rows with the truth inside")
-    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     hidden = len(result.groups) + 1 - len(shown)
-    more = f", {hidden} groups not shown" if hidden else ""
-    note = f"level {result.level:.0%}; grey: what was promised{more}"
-    ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
+    more = f"; {hidden} more groups" if hidden else ""
+    ax.set(title="Coverage by group")
+    ax.set_xlabel(f"truth inside at the level {result.level:.0%} (grey: as promised{more})")
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     return thin(ax, grid="x")
 
 
