@@ -45,7 +45,7 @@ def test_groups_of_very_few_rows_do_not_squeeze_the_others() -> None:
     )
     ax = coverage(result)
     assert [tick.get_text() for tick in ax.get_yticklabels()] == ["all rows", "a"]
-    assert "1 more groups" in ax.get_xlabel()
+    assert "1 more group)" in ax.get_xlabel()
 
 
 def test_without_groups_the_share_is_drawn_over_the_levels() -> None:

@@ -77,7 +77,15 @@ class CalibrateResult(Result):
     def summary(self) -> str:
         """Answer the reach of each group and level as a table."""
         notes = ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
-        return "\n\n".join([self._title(), text_table(self._header(), self._cells()), *notes])
+        return "\n\n".join([self._title(), text_table(*self.table()), *notes])
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Answer the header and the cells of the table, one row for each group."""
+        header = ["group", "rows", *(f"{level:g}" for level in self.levels)]
+        return header, [
+            [self._name(one), f"{one.rows:,}", *map(_marked, one.reach, one.own)]
+            for one in self.reaches
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values; an infinite reach is None."""
@@ -95,7 +103,7 @@ class CalibrateResult(Result):
         return reaches(self, ax)
 
     def _repr_html_(self) -> str:
-        table = html_table(self._header(), self._cells(), caption=self._title())
+        table = html_table(*self.table(), caption=self._title())
         return table + html_list(self.notes)
 
     def _title(self) -> str:
@@ -107,15 +115,6 @@ class CalibrateResult(Result):
 
     def _name(self, one: Reach) -> str:
         return one.group if len(self.methods) == 1 else f"{one.target}: {one.group}"
-
-    def _header(self) -> list[str]:
-        return ["group", "rows", *(f"{level:g}" for level in self.levels)]
-
-    def _cells(self) -> list[list[str]]:
-        return [
-            [self._name(one), f"{one.rows:,}", *map(_marked, one.reach, one.own)]
-            for one in self.reaches
-        ]
 
 
 def calibrate(

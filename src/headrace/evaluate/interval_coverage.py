@@ -128,7 +128,13 @@ class Coverage(Result):
     def summary(self) -> str:
         """Answer the shares as a table, all rows first."""
         notes = ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
-        return "\n\n".join([self._title(), text_table(self._header(), self._cells()), *notes])
+        return "\n\n".join([self._title(), text_table(*self.table()), *notes])
+
+    def table(self) -> tuple[list[str], list[list[str]]]:
+        """Answer the header and the cells of the table, all rows first."""
+        size = "mean width" if self.kind == "interval" else "mean size"
+        header = ["group", "rows", "share", "low", "high", "promised", size, ""]
+        return header, [one.cells() for one in (self.whole, *self.groups)]
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values; an infinite size is None."""
@@ -151,7 +157,7 @@ class Coverage(Result):
         return coverage(self, ax)
 
     def _repr_html_(self) -> str:
-        table = html_table(self._header(), self._cells(), caption=self._title())
+        table = html_table(*self.table(), caption=self._title())
         return table + html_list(self.notes)
 
     def _title(self) -> str:
@@ -160,13 +166,6 @@ class Coverage(Result):
             f"{self.kind}s of {self.target!r} at the level {self.level:g}: {self.whole.share:.1%} "
             f"of {self.whole.rows:,} rows hold the truth{verdict}"
         )
-
-    def _header(self) -> list[str]:
-        size = "mean width" if self.kind == "interval" else "mean size"
-        return ["group", "rows", "share", "low", "high", "promised", size, ""]
-
-    def _cells(self) -> list[list[str]]:
-        return [one.cells() for one in (self.whole, *self.groups)]
 
 
 def coverage(

@@ -222,7 +222,7 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
-    (lambda result: _has("coverage")(result) or _has("curve")(result), (coverage,)),
+    (_has("curve"), (coverage,)),
     (_has("reaches"), (reaches,)),
     (_has_plane, (cluster_scatter,)),
     (_has("silhouettes"), (silhouette,)),
@@ -292,6 +292,11 @@ def _stability(result: Any) -> Table:
     return Table(names, result.stability.table(), caption="over several trainings")
 
 
+def _intervals(result: Any) -> Table:
+    header, rows = result.table()
+    return Table(header, rows)
+
+
 def _learnt(result: Any) -> Table:
     return Table(("step", "what it learnt"), list(result.learnt.items()))
 
@@ -352,6 +357,7 @@ _TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
     (_has("stability"), _stability),
     (_has("inertia"), _clusters),
     (_has("learnt"), _learnt),
+    (lambda result: _has("curve")(result) or _has("reaches")(result), _intervals),
     (_has("findings"), _findings),
     (_columns_have("edges"), _profile),
     (_columns_have("reason"), _schema),

@@ -41,9 +41,9 @@ def _by_group(result: Any, ax: Axes | None) -> Axes:
         ax.plot(one.share, place, "s" if wrong else "o", color=tone)
     ax.axvline(result.level, color=INK, linewidth=1, linestyle="--")
     ax.set_yticks(range(len(shown)), [one.group for one in shown])
-    ax.invert_yaxis()
+    ax.set_ylim(len(shown) - 0.5, -0.5)
     hidden = len(result.groups) + 1 - len(shown)
-    more = f"; {hidden} more groups" if hidden else ""
+    more = f"; {hidden} more {'group' if hidden == 1 else 'groups'}" if hidden else ""
     ax.set(title="Coverage by group")
     ax.set_xlabel(f"truth inside at the level {result.level:.0%} (grey: as promised{more})")
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
