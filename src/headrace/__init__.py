@@ -42,6 +42,8 @@ if TYPE_CHECKING:
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.interval_coverage import coverage as coverage
+    from headrace.evaluate.paired import compare as compare
+    from headrace.evaluate.paired import compare_splits as compare_splits
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
@@ -129,14 +131,16 @@ _NAMES = {
     "Deploy": "headrace.deploy.stage",
     "Maintain": "headrace.maintain.stage",
     "Policy": "headrace.maintain.policy",
-    # judging what is there
-    "coverage": "headrace.evaluate.interval_coverage",
     # data
     "Column": "headrace.data.schema",
     "Schema": "headrace.data.schema",
     "Query": "headrace.data.source",
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
+    # evaluation
+    "compare": "headrace.evaluate.paired",
+    "compare_splits": "headrace.evaluate.paired",
+    "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -32,7 +32,7 @@ from headrace.train.lazy_rows import lazy_canonical
 from headrace.train.reading import ROW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,12 +56,14 @@ class LabelledRows:
         labels: The labels, none missing.
         y_true: The labels as the metrics read them: class index, or values in their own units.
         notes: What was left out.
+        beside: Raw columns that were asked for, as arrays.
     """
 
     canonical: pl.DataFrame
     labels: pl.Series
     y_true: NDArray[Any]
     notes: tuple[str, ...]
+    beside: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class Evaluate(Stage):
@@ -74,6 +76,10 @@ class Evaluate(Stage):
             the training rows as the network saw them, so a loaded pipeline has none.
         importance: Whether to measure how much each column matters.
         stability: How many trainings with other seeds to compare; 0 for none.
+        groups: A column whose rows belong together where it is equal, such as a patient: intervals
+            draw them together.
+        time: A column that says when a row was, for rows that are like their neighbours in time:
+            intervals draw blocks of them.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
         interval: The level at which the coverage of prediction intervals and sets is measured,
@@ -95,6 +101,8 @@ class Evaluate(Stage):
         compare: Sequence[str] = BASELINES,
         importance: bool = True,
         stability: int = 0,
+        groups: str | None = None,
+        time: str | None = None,
         resamples: int = 1000,
         confidence: float = 0.95,
         interval: float | None = 0.9,
@@ -107,6 +115,8 @@ class Evaluate(Stage):
         self.compare = compare
         self.importance = importance
         self.stability = stability
+        self.groups = groups
+        self.time = time
         self.resamples = resamples
         self.confidence = confidence
         self.interval = interval
@@ -170,6 +180,8 @@ class Evaluate(Stage):
                 primary=self.primary,
                 resamples=self.resamples,
                 confidence=self.confidence,
+                groups=rows.beside.get(self.groups or ""),
+                time=rows.beside.get(self.time or ""),
                 seed=pipeline.seed,
                 notes=(*rows.notes, *notes),
                 engine=pipeline.engine,
@@ -186,9 +198,10 @@ class Evaluate(Stage):
         return result
 
     def _rows(self, fitted: Fitted, rows: pl.LazyFrame, seed: int) -> LabelledRows:
+        beside = [name for name in (self.groups, self.time) if name is not None]
         if in_memory(rows):
-            return labelled_rows(fitted, rows)
-        return labelled_sample(fitted, rows, self.most_rows, seed)
+            return labelled_rows(fitted, rows, beside=beside)
+        return labelled_sample(fitted, rows, self.most_rows, seed, beside=beside)
 
     def _folder(self, pipeline: Pipeline, target: str) -> Path | None:
         """Answer the folder of a target's resamples; of several targets each has its own."""
@@ -286,13 +299,20 @@ class Evaluate(Stage):
             )
 
 
-def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None) -> LabelledRows:
+def labelled_rows(
+    fitted: Fitted,
+    data: object,
+    labels: pl.Series | None = None,
+    *,
+    beside: Sequence[str] = (),
+) -> LabelledRows:
     """Bring rows and their labels into the form that metrics read; unlabelled rows are left out.
 
     Args:
         fitted: The pipeline.
         data: Raw rows, with the target's column unless labels are given.
         labels: A label for each row, null where it is not known.
+        beside: Raw columns that are answered, too.
 
     Raises:
         DataError: If no row has a label, or a label is none of the classes.
@@ -302,17 +322,22 @@ def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None)
     if not raw.height:
         raise DataError([Problem("the table is empty: it has columns but no rows")])
     values = label_series(raw, spec.name) if labels is None else labels
-    canonical = conform(raw.lazy(), fitted.schema, ignore=fitted.beside).collect()
+    canonical = conform(raw.lazy(), fitted.schema, ignore=(*fitted.beside, *beside)).collect()
     known = canonical.with_columns(values.alias(LABEL)).filter(values.is_not_null())
     if not known.height:
         raise DataError([Problem("no row has a label", column=spec.name)])
     left = raw.height - known.height
     notes = (f"{left:,} of {raw.height:,} rows have no label and were left out",) if left else ()
     found = known[LABEL].alias(spec.name)
-    return LabelledRows(known.drop(LABEL), found, spec.truth(found), notes)
+    for name in beside:
+        require_column(name, raw.columns, "groups or time")
+    kept = {name: raw[name].filter(values.is_not_null()).to_numpy() for name in beside}
+    return LabelledRows(known.drop(LABEL), found, spec.truth(found), notes, kept)
 
 
-def labelled_sample(fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int) -> LabelledRows:
+def labelled_sample(
+    fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int, *, beside: Sequence[str] = ()
+) -> LabelledRows:
     """Bring rows of a lazy table and their labels into the form that metrics read.
 
     Of more than `most` labelled rows about so many are drawn, each by a hash of its number.
@@ -322,11 +347,14 @@ def labelled_sample(fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int) ->
         rows: Raw rows, with the target's column; they are never held.
         most: How many labelled rows may be held.
         seed: The same seed draws the same rows.
+        beside: Columns of the schema that are answered, too.
 
     Raises:
         DataError: If no row has a label, or a label is none of the classes.
     """
     spec = fitted.network.target_spec
+    for name in beside:
+        require_column(name, list(fitted.schema.names), "groups or time")
     require_column(spec.name, rows.collect_schema().names(), "target")
     known = lazy_canonical(rows, fitted.schema, spec.name, None, ignore=fitted.beside)
     count, labelled = collect(
@@ -345,4 +373,5 @@ def labelled_sample(fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int) ->
             f"a random sample of {held.height:,} of {labelled:,} labelled rows is measured"
         )
     found = held[LABEL].alias(spec.name)
-    return LabelledRows(held.drop(LABEL, ROW), found, spec.truth(found), tuple(notes))
+    kept = {name: held[name].to_numpy() for name in beside}
+    return LabelledRows(held.drop(LABEL, ROW), found, spec.truth(found), tuple(notes), kept)

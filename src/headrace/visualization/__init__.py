@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
+    from headrace.visualization.verdicts import comparison as comparison
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
 # the import system would put the module in its place.
@@ -40,6 +41,7 @@ _NAMES = {
     "before_after": "columns",
     "calibration": "classification",
     "cluster_scatter": "clusters",
+    "comparison": "verdicts",
     "coverage": "intervals",
     "confusion": "classification",
     "distributions": "columns",
