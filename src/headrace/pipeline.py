@@ -237,7 +237,8 @@ class Pipeline(Parameters):
         """
         from headrace.evaluate.conformal import calibrate
 
-        self._fitted, result = calibrate(self.fitted, data, **settings)
+        fitted, result = calibrate(self.fitted, data, **settings)
+        self.adopt(fitted, None)
         return result
 
     def predict(self, data: object, *, interval: float | None = None) -> Any:

@@ -108,3 +108,10 @@ def test_classes_with_few_rows_fall_back_to_the_others() -> None:
     widest, pooled = (made[name].reach(GRADE, 0.9)[0] for name in ("widest", "pooled"))
     assert widest[2] == widest[1]
     assert widest[0] < pooled[2] < widest[1]
+
+
+def test_a_million_levels_do_not_fill_the_memory() -> None:
+    conformal = fitted(PRICE)
+    for level in np.linspace(0.1, 0.9, 500).tolist():
+        conformal.reach(PRICE, level)
+    assert len(conformal._reaches) <= 64

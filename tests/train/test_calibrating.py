@@ -127,6 +127,15 @@ def test_rows_that_cannot_calibrate_are_refused(
         calibrated(trained.fitted, other, Conformal())
 
 
+def test_a_calibrated_pipeline_is_no_longer_the_release_that_it_was(
+    regression: hr.Pipeline, spare: pl.DataFrame
+) -> None:
+    pipe = regression.copy()
+    pipe.adopt(regression.fitted, "0123456789abcdef")
+    pipe.calibrate(spare)
+    assert pipe.version is None
+
+
 def test_clusters_have_no_intervals(spare: pl.DataFrame) -> None:
     pipe = hr.Pipeline([hr.KMeans(2)])
     pipe.train(spare.select("hours"))

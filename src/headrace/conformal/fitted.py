@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["FittedConformal", "Predicted", "Table"]
 
+_MOST_LEVELS = 64
+
 Table: TypeAlias = tuple[tuple[Ranks, ...], ...]
 """Ranks by group (all rows at the end) and by class (one column where classes are not apart)."""
 
@@ -175,6 +177,8 @@ class FittedConformal:
         """
         level = check_level(level)
         if level not in self._reaches:
+            if len(self._reaches) >= _MOST_LEVELS:  # whoever asks a server chooses the level
+                self._reaches.clear()
             self._reaches[level] = self._reach(self.table(spec, level), level)
         return self._reaches[level]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -88,13 +89,18 @@ class GroupColumn:
     def codes(self, values: NDArray[Any]) -> NDArray[np.intp]:
         """Answer the number of each row's group; -1 for a value that is none of the groups."""
         if self.kind == "word":
-            known = {word: place for place, word in enumerate(self.levels)}
+            known = self._places
             return np.fromiter((known.get(word, -1) for word in values), np.intp, len(values))
         levels = np.asarray(self.levels, dtype=np.float64)
         found = np.searchsorted(levels, values)
         if self.kind != "range":
             found = np.where(np.append(levels, np.nan)[found] == values, found, -1)
-        return np.where(np.isnan(values), len(self.labels) - 1, found).astype(np.intp)
+        missing = len(self.levels) + (self.kind == "range")
+        return np.where(np.isnan(values), missing, found).astype(np.intp)
+
+    @cached_property
+    def _places(self) -> dict[Any, int]:
+        return {level: place for place, level in enumerate(self.levels)}
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the column as plain values."""
@@ -146,10 +152,14 @@ class Groups:
     def codes(self, schema: Schema, blocks: Blocks) -> NDArray[np.intp]:
         """Answer the number of each row's group, (rows,); -1 where it has none."""
         rows = len(blocks.numbers)
-        known = {cross: place for place, cross in enumerate(self.places)}
+        known = self._numbers
         parts = [one.codes(_column(one.name, schema, blocks)).tolist() for one in self.columns]
         found = (known.get(cross, -1) for cross in zip(*parts, strict=True))
         return np.fromiter(found, np.intp, rows)
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        return {cross: place for place, cross in enumerate(self.places)}
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the groups as plain values."""
