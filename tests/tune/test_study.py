@@ -12,7 +12,8 @@ import optuna
 import pytest
 
 from headrace.errors import SettingError
-from headrace.tune import study as module
+from headrace.tune import resuming
+from headrace.tune.front import Goal
 from headrace.tune.space import Choice, Integer, Real
 from headrace.tune.study import run_study
 
@@ -43,7 +44,7 @@ def test_the_largest_value_can_be_the_best() -> None:
         lambda parameters, report: -bowl(parameters, report),
         SPACE,
         trials=20,
-        higher_is_better=True,
+        goals=[Goal("score", higher_is_better=True)],
     )
     assert found.best is not None
     assert found.best.value == max(one.value for one in found.trials if one.value is not None)
@@ -72,14 +73,16 @@ def learner(parameters: dict[str, Any], report: Report) -> float:
     return float(abs(parameters["x"]))
 
 
+@pytest.mark.parametrize("pruning", ["asha", "hyperband", "median"])
 @pytest.mark.parametrize("higher_is_better", [False, True])
-def test_bad_trials_are_stopped_on_their_losses(higher_is_better: bool) -> None:
+def test_bad_trials_are_stopped_on_their_losses(higher_is_better: bool, pruning: Any) -> None:
     sign = -1 if higher_is_better else 1
     found = run_study(
         lambda parameters, report: sign * learner(parameters, report),
         {"x": Real(0.0, 10.0)},
         trials=30,
-        higher_is_better=higher_is_better,
+        goals=[Goal("score", higher_is_better=higher_is_better)],
+        pruning=pruning,
     )
     pruned = [one for one in found.trials if one.state == "pruned"]
     assert len(pruned) >= 5
@@ -157,7 +160,7 @@ def test_nothing_that_was_finished_is_lost_when_the_process_is_killed(tmp_path: 
 def test_settings_that_killed_many_processes_are_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_DEATHS", 2)
+    monkeypatch.setattr(resuming, "_MOST_DEATHS", 2)
     path = tmp_path / "study.db"
     deadly = killed(path, during=4)
     assert killed(path, during=1) == deadly
@@ -241,7 +244,7 @@ def test_a_study_that_only_fails_says_why() -> None:
     def objective(parameters: dict[str, Any], report: Report) -> float:
         raise ValueError("no such layer")
 
-    with pytest.raises(SettingError, match=r"3 trials in a row failed.*no such layer") as caught:
+    with pytest.raises(SettingError, match=r"3 trials in a row failed, the first one with .*x.*: no such layer") as caught:
         run_study(objective, SPACE, trials=10)
     assert isinstance(caught.value.__cause__, ValueError)
 
@@ -253,10 +256,8 @@ def test_another_space_or_other_data_does_not_mix(tmp_path: Path) -> None:
         run_study(bowl, {**SPACE, "x": Real(0.0, 1.0)}, storage=path, identity="table 1")
     with pytest.raises(SettingError, match="was made with another identity"):
         run_study(bowl, SPACE, storage=path, identity="table 2")
-    with pytest.raises(SettingError, match="another metric and another higher_is_better"):
-        run_study(
-            bowl, SPACE, storage=path, identity="table 1", metric="auc", higher_is_better=True
-        )
+    with pytest.raises(SettingError, match="was made with another objective"):
+        run_study(bowl, SPACE, storage=path, identity="table 1", goals=[Goal("auc", True)])
 
 
 @pytest.mark.parametrize(

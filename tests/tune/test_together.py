@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -23,7 +22,6 @@ from headrace.partitions.probe import refuse, wait_for
 from headrace.tune.remote import stays_here
 from headrace.tune.space import Real
 from headrace.tune.study import run_study
-from headrace.tune.together import pruning_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +49,7 @@ class Bowl:
     ) -> dict[str, Any]:
         value = (parameters["x"] - 2) ** 2
         self.told.append((list(limits), seconds))
-        losses = [value + 2, value + 1, value]
+        losses = [value + 6 - epoch for epoch in range(7)]
         answer = {"value": value, "losses": losses, "pruned": False, "late": False}
         return {"name": f"{parameters['x']:.17g}", "seconds": self.seconds, "answer": answer}
 
@@ -96,26 +94,16 @@ def test_several_trials_run_at_a_time_and_each_is_told_once(tmp_path: Path) -> N
     assert found.best.value == (found.parameters["x"] - 2) ** 2
 
 
-def test_trials_that_others_may_stop_are_told_the_median() -> None:
-    study = optuna.create_study(direction="maximize")
-    for place in range(6):
-        trial = study.ask()
-        assert pruning_limits(study) == ([] if place < 5 else [math.inf, math.inf, 2.0, 3.5])
-        for epoch in range(4 if place > 2 else 3):
-            trial.report(-place, epoch)
-        study.tell(trial, -place)
-
-
 def test_the_losses_of_a_trial_reach_the_study_and_the_next_ones(tmp_path: Path) -> None:
     bowl = Bowl(tmp_path / "begun")
     with ThreadPoolExecutor(1) as threads:
         search(bowl, threads, 8, time=60.0, storage=tmp_path / "study.db")
     stored = optuna.load_study(study_name="headrace", storage=f"sqlite:///{tmp_path}/study.db")
-    assert all(len(trial.intermediate_values) == 3 for trial in stored.trials)
+    assert all(len(trial.intermediate_values) == 7 for trial in stored.trials)
     limits, seconds = bowl.told[-1]
-    assert len(limits) == 3
-    assert limits[:2] == [math.inf, math.inf]
-    assert math.isfinite(limits[2])
+    at_the_rung = sorted(trial.intermediate_values[4] for trial in stored.trials[:-1])
+    assert [epoch for epoch, limit in enumerate(limits) if limit < float("inf")] == [4]
+    assert limits[4] == at_the_rung[1]  # of eight with itself, the best third goes on
     assert seconds is not None
     assert 0 < seconds <= 60
 
