@@ -244,7 +244,9 @@ def test_a_study_that_only_fails_says_why() -> None:
     def objective(parameters: dict[str, Any], report: Report) -> float:
         raise ValueError("no such layer")
 
-    with pytest.raises(SettingError, match=r"3 trials in a row failed, the first one with .*x.*: no such layer") as caught:
+    with pytest.raises(
+        SettingError, match=r"3 trials in a row failed, the first one with .*x.*: no such layer"
+    ) as caught:
         run_study(objective, SPACE, trials=10)
     assert isinstance(caught.value.__cause__, ValueError)
 

@@ -120,7 +120,9 @@ def ranges_of(network: Network) -> dict[str, Range]:
     name = architecture_of(network)
     if name == CUSTOM:
         own = network.hidden is not None
-        return _without_optimizer({"learning_rate": _RATE} if own else {"dropout": _DROPOUT}, network)
+        return _without_optimizer(
+            {"learning_rate": _RATE} if own else {"dropout": _DROPOUT}, network
+        )
     ranges = dict(_RANGES.get(name, {"learning_rate": _RATE, "weight_decay": _DECAY}))
     if name == "mlp" and are_widths(network.hidden):
         ranges["hidden"] = _DENSE

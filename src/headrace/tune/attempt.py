@@ -11,19 +11,21 @@ from headrace.evaluate.scores import to_scores
 from headrace.evaluate.stage import labelled_rows
 from headrace.metrics.measure import find, of_values, primary
 from headrace.model.monitor import LOSS
-from headrace.model.network import Network
 from headrace.train.training import train
 from headrace.tune.front import Goal
 from headrace.tune.honest import standing
 from headrace.tune.latency import latency
+from headrace.tune.steps import network_of
 from headrace.tune.study import Tried
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     import polars as pl
+
     from headrace.cache.cache import Cache
     from headrace.metrics.measure import Measure
+    from headrace.model.network import Network
     from headrace.model.target import TargetSpec
     from headrace.preprocessing.step import Step
     from headrace.train.fitted import Fitted
@@ -86,9 +88,7 @@ def attempt(
     """
     from headrace.tune.callback import Reporting
 
-    network = steps[-1]
-    if not isinstance(network, Network):
-        raise SettingError("tuning needs a network as the last step")
+    network = network_of(steps)
     network.callbacks = (*network.callbacks, Reporting(report))
     with_time = shortened(network, most_seconds)
     fitted = train(
@@ -122,24 +122,21 @@ def _measured(fitted: Fitted, ground: Ground) -> Tried:
         took = latency(fitted, rows.canonical)
     values = []
     for goal in ground.goals:
-        if goal.name == LOSS:
-            nearest = searched_metric(ground.goals, spec)
-            values.append(_loss(fitted, lambda: nearest(rows.y_true, output)))
-        elif goal.name in LATENCIES:
+        if goal.name in LATENCIES:
             values.append(getattr(took, LATENCIES[goal.name]))
+        elif goal.name == LOSS and not fitted.network.training.members:
+            values.append(_loss(fitted))
         else:
-            (measure,) = find([goal.name], spec)
-            values.append(measure(rows.y_true, output))
+            # What several networks say together has no loss in the history of any of them.
+            values.append(searched_metric(goal, spec)(rows.y_true, output))
     measure = reported_metric(ground.goals, spec)
     score, interval = standing(rows.y_true, output, measure, draws=_ROUGH, seed=ground.seed)
     around = (score, interval.low, interval.high)
-    return Tried(values[0], tuple(values[1:]), output, around)
+    return Tried(values[0], tuple(values[1:]), output, around, fitted.network.epochs)
 
 
-def _loss(fitted: Fitted, measured: Callable[[], float]) -> float:
-    """Answer the validation loss of the weights that were kept; several networks are measured."""
-    if fitted.network.training.members:
-        return measured()
+def _loss(fitted: Fitted) -> float:
+    """Answer the validation loss of the weights that were kept."""
     losses = fitted.network.history["val_loss"]
     best = fitted.network.best_epoch
     return float(losses[best - 1] if 0 < best <= len(losses) else min(losses))
@@ -176,9 +173,13 @@ def _goal(name: str, spec: TargetSpec) -> Goal:
     try:
         (measure,) = find([name], spec)
     except SettingError as error:
-        raise SettingError(f"objectives may be 'loss', 'latency', 'batch_latency'; else {error}") from None
+        raise SettingError(
+            f"objectives may be 'loss', 'latency', 'batch_latency'; else {error}"
+        ) from None
     if measure.reads == "distribution":
-        raise SettingError(f"{name!r} reads whole distributions and cannot be searched by: use 'loss'")
+        raise SettingError(
+            f"{name!r} reads whole distributions and cannot be searched by: use 'loss'"
+        )
     return Goal(name, measure.higher_is_better)
 
 
@@ -188,10 +189,10 @@ def reported_metric(goals: Sequence[Goal], spec: TargetSpec) -> Measure:
     return of_values([known[0] if known else primary(spec)], spec)[0]
 
 
-def searched_metric(goals: Sequence[Goal], spec: TargetSpec) -> Measure:
-    """Answer the metric that is nearest to what is searched by: that of the loss, for the loss."""
-    if goals[0].name != LOSS:
-        return find([goals[0].name], spec)[0]
+def searched_metric(goal: Goal, spec: TargetSpec) -> Measure:
+    """Answer the metric that is nearest to a goal: that of the loss, for the loss."""
+    if goal.name != LOSS:
+        return find([goal.name], spec)[0]
     if spec.likelihood in ("bernoulli", "categorical"):
         return find(["log_loss"], spec)[0]
     return of_values([primary(spec)], spec)[0]

@@ -110,9 +110,7 @@ def _of_number(found: TuneResult, number: int) -> tuple[int, str]:
     return number, f"Trial {number} was asked for."
 
 
-def _balanced(
-    found: TuneResult, front: Sequence[Trial], validation: Validation
-) -> tuple[int, str]:
+def _balanced(found: TuneResult, front: Sequence[Trial], validation: Validation) -> tuple[int, str]:
     best = front[0]
     level = [
         one for one in front if one is best or not validation.is_worse(one.number, best.number)
@@ -124,7 +122,10 @@ def _balanced(
     said = f"{found.metric} {figure(taken.values[0])}, {goal.name} {figure(taken.further[0])}{unit}"
     if len(level) == 1:
         rest = "; all others are worse for sure" if len(front) > 1 else ", which beats all others"
-        return taken.number, f"Trial {taken.number} was chosen ({said}): it has the best score{rest}."
+        return (
+            taken.number,
+            f"Trial {taken.number} was chosen ({said}): it has the best score{rest}.",
+        )
     against = f"{figure(best.values[0])} in trial {best.number}"
     return taken.number, (
         f"Trial {taken.number} was chosen ({said}): it has the best {goal.name} of the "

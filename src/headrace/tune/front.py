@@ -39,7 +39,9 @@ def pareto_front(trials: Sequence[Trial], goals: Sequence[Goal]) -> tuple[Trial,
     Example:
         >>> from headrace.tune.result import Trial
         >>> tried = [(0.90, 1.0), (0.95, 3.0), (0.94, 4.0)]
-        >>> trials = [Trial(n, "complete", v, {}, 1.0, further=(w,)) for n, (v, w) in enumerate(tried)]
+        >>> trials = [
+        ...     Trial(n, "complete", v, {}, 1.0, further=(w,)) for n, (v, w) in enumerate(tried)
+        ... ]
         >>> [one.number for one in pareto_front(trials, [Goal("roc_auc", True), Goal("latency")])]
         [1, 0]
     """

@@ -103,7 +103,12 @@ class HonestEstimate:
 
 
 def standing(
-    y_true: NDArray[Any], output: NDArray[Any], measure: Measure, *, draws: int = _DRAWS, seed: int = 0
+    y_true: NDArray[Any],
+    output: NDArray[Any],
+    measure: Measure,
+    *,
+    draws: int = _DRAWS,
+    seed: int = 0,
 ) -> tuple[float, Interval]:
     """Answer a metric of some rows with its interval, quickly enough for every trial.
 
@@ -197,4 +202,4 @@ def _drawn(random: np.random.Generator, count: int, rows: int) -> NDArray[np.flo
 def _best(values: NDArray[np.float64], choice: Measure) -> NDArray[np.intp]:
     worst = -np.inf if choice.higher_is_better else np.inf
     known = np.where(np.isfinite(values), values, worst)
-    return np.argmax(known, axis=0) if choice.higher_is_better else np.argmin(known, axis=0)
+    return np.asarray((known if choice.higher_is_better else -known).argmax(axis=0))

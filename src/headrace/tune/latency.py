@@ -57,7 +57,9 @@ def latency(fitted: Fitted, canonical: pl.DataFrame) -> Latency:
     try:
         session = open_session(onnx_of(graph_of(fitted)))
     except ReleaseError as error:
-        raise SettingError(f"the latency is that of the ONNX graph, and there is none: {error}") from error
+        raise SettingError(
+            f"the latency is that of the ONNX graph, and there is none: {error}"
+        ) from error
     blocks = _blocks(fitted, canonical)
     places = np.arange(BATCH) % len(next(iter(blocks.values())))
     batch = {name: block[places] for name, block in blocks.items()}

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Predictions"]
 
 _TABLE = "headrace_predictions"
-_TABLE_IS_THERE = (
-    f"CREATE TABLE IF NOT EXISTS {_TABLE} (trial INTEGER PRIMARY KEY, output BLOB)"
-)
+_TABLE_IS_THERE = f"CREATE TABLE IF NOT EXISTS {_TABLE} (trial INTEGER PRIMARY KEY, output BLOB)"
 _PATIENCE = 60.0
 """Seconds to wait for the study's own writing."""
 

@@ -15,7 +15,15 @@ from headrace.errors import SettingError, nearest
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["FIRST_RUNG", "REDUCTION", "STARTUP_TRIALS", "Pruning", "check_pruning", "limits", "pruner"]
+__all__ = [
+    "FIRST_RUNG",
+    "REDUCTION",
+    "STARTUP_TRIALS",
+    "Pruning",
+    "check_pruning",
+    "limits",
+    "pruner",
+]
 
 Pruning: TypeAlias = Literal["asha", "hyperband", "median"]
 """How trials are stopped early."""
@@ -68,9 +76,7 @@ def pruner(pruning: Pruning | None) -> optuna.pruners.BasePruner:
             min_resource=FIRST_RUNG, max_resource=_MOST_EPOCHS, reduction_factor=REDUCTION
         )
     return _after_startup(
-        optuna.pruners.SuccessiveHalvingPruner(
-            min_resource=FIRST_RUNG, reduction_factor=REDUCTION
-        )
+        optuna.pruners.SuccessiveHalvingPruner(min_resource=FIRST_RUNG, reduction_factor=REDUCTION)
     )
 
 
@@ -96,7 +102,7 @@ def _complete(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
 
 
 def limits(study: optuna.Study, pruning: Pruning | None) -> list[float]:
-    """Answer for each epoch the loss that a trial must not be above; a worker is told it beforehand.
+    """Answer for each epoch the loss that a trial must not be above, for workers to know it.
 
     Args:
         study: With the trials so far.

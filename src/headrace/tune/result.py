@@ -88,7 +88,7 @@ class TuneResult(Result):
             asked.
         notes: What else should be known.
         further: The other goals that were searched by.
-        importance: The share that each setting has in the good trials, the greatest first.
+        setting_importance: The share that each setting has in the good trials, the greatest first.
         estimate: What the chosen settings are worth, without the luck of being chosen.
         chosen: The number of the chosen trial, where another one than the best in the first goal
             may be; None for that.
@@ -104,7 +104,7 @@ class TuneResult(Result):
     kept: bool | None = None
     notes: tuple[str, ...] = field(default=())
     further: tuple[Goal, ...] = ()
-    importance: Mapping[str, float] = field(default_factory=dict)
+    setting_importance: Mapping[str, float] = field(default_factory=dict)
     estimate: HonestEstimate | None = None
     chosen: int | None = None
     reason: str = ""
@@ -163,7 +163,7 @@ class TuneResult(Result):
             "reason": self.reason,
             "seconds": self.seconds,
             "storage": self.storage,
-            "importance": dict(self.importance),
+            "importance": dict(self.setting_importance),
             "estimate": self.estimate.to_dict() if self.estimate else None,
             "comparison": self.comparison.to_dict() if self.comparison else None,
             "kept": self.kept,
@@ -241,14 +241,12 @@ class TuneResult(Result):
         ]
 
     def _settings(self) -> tuple[list[str], list[list[str]]]:
-        if not self.importance:
+        if not self.setting_importance:
             rows = [[name, _shown(value)] for name, value in self.parameters.items()]
             return ["best settings", "value"], rows
-        shares = {name: self.importance.get(name) for name in self.parameters}
+        shares = {name: self.setting_importance.get(name) for name in self.parameters}
         ordered = sorted(self.parameters, key=lambda name: -(shares[name] or 0.0))
-        rows = [
-            [name, _shown(self.parameters[name]), _share(shares[name])] for name in ordered
-        ]
+        rows = [[name, _shown(self.parameters[name]), _share(shares[name])] for name in ordered]
         return ["best settings", "value", "importance"], rows
 
     def _sentences(self) -> list[str]:

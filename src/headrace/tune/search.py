@@ -20,7 +20,6 @@ from headrace.evaluate.comparison import judge
 from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores, to_scores
 from headrace.evaluate.stage import labelled_rows
-from headrace.model.network import Network
 from headrace.train.budget import fits_in_memory
 from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series
@@ -37,12 +36,17 @@ from headrace.tune.choice import Validation
 from headrace.tune.honest import HonestEstimate, bias_corrected
 from headrace.tune.remote import RemoteTrials, stays_here
 from headrace.tune.space import active, stored
-from headrace.tune.steps import check_names, configured, proposed, settings_in_use, spelt_out
+from headrace.tune.steps import (
+    check_names,
+    configured,
+    network_of,
+    proposed,
+    settings_in_use,
+    spelt_out,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
 
     from headrace.cache.cache import Cache
     from headrace.evaluate.comparison import Comparison
@@ -117,7 +121,7 @@ class Search:
         labels = label_series(self._raw, target)
         _check_labels(labels, target)
         self.base = spelt_out(pipeline, self._raw)
-        self.spec = _network(self.base).target_spec(labels.drop_nulls())
+        self.spec = network_of(self.base.steps).target_spec(labels.drop_nulls())
         self.goals = goals_of(objectives, self.spec)
         self.space = proposed(self.base, self.spec) if space is None else dict(space)
         check_names(self.space, self.base)
@@ -147,8 +151,8 @@ class Search:
         """Answer what is tried first: the settings in use, and ones strong on many tables."""
         now = settings_in_use(self.base, self.spec)
         used = {name: now[name] for name in self.space if name in now}
-        name, network = list(self.base.named_steps().items())[-1]
-        strong = _network(self.base).strong_settings()
+        name = list(self.base.named_steps())[-1]
+        strong = network_of(self.base.steps).strong_settings()
         return [used] + [
             used | {f"{name}__{key}": value for key, value in one.items()}
             for one in strong
@@ -196,7 +200,7 @@ class Search:
         return tried
 
     def _remember(self, parameters: Mapping[str, Any], tried: Tried, fitted: Fitted) -> None:
-        """Keep a trained pipeline while no other one beats it; that of the settings in use stays."""
+        """Keep a trained pipeline while none beats it; that of the settings in use stays."""
         values = zip(self.goals, (tried.value, *tried.further), strict=True)
         costs = tuple(-value if goal.higher_is_better else value for goal, value in values)
         known = [*self._remembered, _Remembered(parameters, costs, fitted)]
@@ -204,7 +208,9 @@ class Search:
             one
             for one in known
             if one.parameters == self._used
-            or not any(other.costs != one.costs and _all_less(other.costs, one.costs) for other in known)
+            or not any(
+                other.costs != one.costs and _all_less(other.costs, one.costs) for other in known
+            )
         ]
 
     def validation(self, found: TuneResult, predictions: Predictions) -> Validation:
@@ -212,7 +218,7 @@ class Search:
         labels = label_series(self.ground.validation, self.ground.target)
         numbers = [one.number for one in found.trials if one.value is not None]
         outputs = predictions.load(numbers)
-        measure = searched_metric(self.goals, self.spec)
+        measure = searched_metric(self.goals[0], self.spec)
         return Validation(self.spec.truth(labels), outputs, measure, self.spec)
 
     def verdict(
@@ -273,7 +279,7 @@ class Search:
         steps = list(candidate.steps or ())
         return train_kept(
             self.ground.learn,
-            [*steps[:-1], shortened(_network(candidate), limit)],
+            [*steps[:-1], shortened(network_of(steps), limit)],
             target=self.ground.target,
             kinds=self.ground.kinds,
             validation=self.ground.validation,
@@ -284,7 +290,7 @@ class Search:
     def keep(self, parameters: Mapping[str, Any]) -> None:
         """Give the pipeline the found settings, trained on all rows in the time that is left."""
         better = configured(self.base, parameters, self.space)
-        network = _network(better)
+        network = network_of(better.steps)
         stated, left = network.time, self.budget.whole_left()
         network.time = shortened(network, None if math.isinf(left) else left).time
         self._pipeline.steps, self._pipeline.network = better.steps, None
@@ -317,13 +323,6 @@ def _check_labels(labels: pl.Series, target: str) -> None:
     if known.n_unique() < 2:
         text = "all rows have the same label, so no settings can be better than others"
         raise DataError([Problem(text, column=target, value=known[0])])
-
-
-def _network(pipeline: Pipeline) -> Network:
-    last = pipeline.steps[-1] if pipeline.steps else None
-    if not isinstance(last, Network):
-        raise SettingError("tuning needs a network as the last step")
-    return last
 
 
 def _searched(source: pl.LazyFrame, pipeline: Pipeline) -> tuple[pl.DataFrame, tuple[str, ...]]:

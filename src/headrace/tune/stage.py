@@ -44,7 +44,7 @@ class Tune(Stage):
         space: What may be tried, by `step__setting` or, for a step itself, by `step`; None for what
             the steps and the network propose (`hr.search_space(pipe, data)` shows it).
         objectives: What to search by: "loss" of the validation rows, or a metric of the task; and
-            "latency" (one row) or "batch_latency" (1,000 rows), measured on the ONNX graph, besides.
+            besides "latency" (one row) or "batch_latency" (1,000 rows), measured on the ONNX graph.
         choose: Which trial is taken of those that no other one beats: "balanced" for the one with
             the best second objective among those whose score the validation rows cannot tell from
             the best; the name of an objective; or the number of a trial.

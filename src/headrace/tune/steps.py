@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from headrace.data.infer import infer_schema
@@ -11,8 +11,7 @@ from headrace.data.source import read
 from headrace.errors import SettingError, nearest
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
-from headrace.preprocessing.space import Choice, Integer, Real
-from headrace.preprocessing.step import Step
+from headrace.preprocessing.space import Choice, Integer
 from headrace.tune.space import check_space, has, option
 
 if TYPE_CHECKING:
@@ -23,9 +22,19 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
     from headrace.preprocessing.space import Range
+    from headrace.preprocessing.step import Step
     from headrace.tune.space import Space
 
-__all__ = ["SearchSpace", "check_names", "configured", "search_space", "settings_in_use", "spelt_out"]
+__all__ = [
+    "SearchSpace",
+    "check_names",
+    "configured",
+    "network_of",
+    "proposed",
+    "search_space",
+    "settings_in_use",
+    "spelt_out",
+]
 
 
 class SearchSpace(Mapping[str, "Range"]):
@@ -112,7 +121,8 @@ def search_space(pipeline: Pipeline, data: object) -> SearchSpace:
     Example:
         >>> import headrace as hr
         >>> rows = {"x": [1.0, 2.0, 3.0] * 9, "y": ["a", "b", "b"] * 9}
-        >>> pipe = hr.Pipeline([hr.clean.Impute(), hr.Network("linear", embedding=None)], target="y")
+        >>> steps = [hr.clean.Impute(), hr.Network("linear", embedding=None)]
+        >>> pipe = hr.Pipeline(steps, target="y")
         >>> print(hr.search_space(pipe, rows).fixed("network_1"))
         setting                now
         impute_0__strategy  median  mean, median
@@ -124,7 +134,7 @@ def search_space(pipeline: Pipeline, data: object) -> SearchSpace:
     base = spelt_out(pipeline, rows)
     spec = None
     if isinstance(pipeline.target, str):
-        spec = _network(base).target_spec(label_series(rows, pipeline.target).drop_nulls())
+        spec = network_of(base.steps).target_spec(label_series(rows, pipeline.target).drop_nulls())
     return proposed(base, spec)
 
 
@@ -162,9 +172,7 @@ def _settings(name: str, options: Sequence[Any]) -> dict[str, Range]:
     found: dict[str, Range] = {}
     for step, space in spaces:
         for key, tried in space.items():
-            alike = all(
-                other.get(key) == tried for one, other in spaces if has(one, key)
-            )
+            alike = all(other.get(key) == tried for one, other in spaces if has(one, key))
             found[f"{name}__{key}" if alike else f"{name}__{step.variant()}__{key}"] = tried
     return found
 
@@ -190,8 +198,10 @@ def _reaching(tried: Range, value: Any) -> Range:
         return tried
     if tried.log and value <= 0:
         return tried
-    low, high = min(tried.low, value), max(tried.high, value)
-    return replace(tried, low=low, high=high)  # type: ignore[arg-type] - the value is of its kind
+    if isinstance(tried, Integer):
+        whole = int(value)
+        return replace(tried, low=min(tried.low, whole), high=max(tried.high, whole))
+    return replace(tried, low=min(tried.low, value), high=max(tried.high, value))
 
 
 def configured(base: Pipeline, parameters: Mapping[str, Any], space: Space) -> Pipeline:
@@ -280,8 +290,13 @@ def _chosen(pipeline: Pipeline, rows: pl.DataFrame) -> list[Any]:
     return [*default_steps(schema), pipeline.network or Network()]
 
 
-def _network(pipeline: Pipeline) -> Network:
-    last = pipeline.steps[-1] if pipeline.steps else None
+def network_of(steps: Sequence[Step] | None) -> Network:
+    """Answer the network at the end of some steps.
+
+    Raises:
+        SettingError: There is none.
+    """
+    last = steps[-1] if steps else None
     if not isinstance(last, Network):
         raise SettingError("tuning needs a network as the last step")
     return last
@@ -295,8 +310,8 @@ def _unknown(name: str, known: Any) -> str:
     close = nearest(name, known)
     hint = f" Did you mean {close!r}?" if close else ""
     return (
-        f"there is no setting {name!r} to tune; print(hr.search_space(pipe, data)) shows what there "
-        f"is.{hint}"
+        f"there is no setting {name!r} to tune; print(hr.search_space(pipe, data)) shows what "
+        f"there is.{hint}"
     )
 
 

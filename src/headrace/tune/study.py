@@ -20,7 +20,6 @@ from headrace.progress import bar
 from headrace.tune.budget import Budget
 from headrace.tune.front import Goal
 from headrace.tune.importance import importance_of
-from headrace.tune.predictions import Predictions
 from headrace.tune.pruning import check_pruning, pruner
 from headrace.tune.result import Trial, TuneResult
 from headrace.tune.resuming import ERROR, give_up, is_finished, is_known, recover, was_given_up
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.partitions.crew import Ended
+    from headrace.tune.predictions import Predictions
     from headrace.tune.pruning import Pruning
     from headrace.tune.remote import Elsewhere
     from headrace.tune.space import Space
@@ -47,6 +47,7 @@ _NAME = "headrace"
 _ABOUT = "about"
 _NOTE = "note"
 _SCORE = "score"
+_EPOCHS = "epochs"
 _MOST_FAILURES = 3
 _RANDOM_TRIALS = 10
 """Trials before the sampler trusts what it has seen."""
@@ -63,12 +64,14 @@ class Tried:
         further: The values of further goals.
         output: What the trial says of the validation rows, as metrics read it; None if unknown.
         score: The reported metric on the validation rows, with its interval; None if unknown.
+        epochs: How many epochs it took; 0 if that is not known.
     """
 
     value: float
     further: tuple[float, ...] = ()
     output: NDArray[Any] | None = None
     score: tuple[float, float, float] | None = None
+    epochs: int = 0
 
 
 class Report(Protocol):
@@ -184,7 +187,7 @@ def run_study(
         seconds=budget.spent(),
         storage=None if storage is None else str(storage),
         further=tuple(goals[1:]),
-        importance=important,
+        setting_importance=important,
         notes=(note,) if note else (),
     )
 
@@ -217,7 +220,14 @@ class _Session:
         """Let workers try settings, several at a time."""
         done = sum(is_finished(one) for one in self.study.trials)
         wanted = math.inf if self.trials is None else self.trials - done
-        team = Together(self.study, self._ask, elsewhere, executor, self.budget, self.pruning)
+        team = Together(
+            self.study,
+            self._ask,
+            elsewhere,
+            executor=executor,
+            budget=self.budget,
+            pruning=self.pruning,
+        )
         with bar("tuning", self.trials) as progress:
             progress.advance(done, self._best())
             try:
@@ -248,6 +258,7 @@ class _Session:
             tuple(answer.get("further", ())),
             answer.get("output"),
             answer.get("score"),
+            len(answer["losses"]),
         )
         self._end(trial, tried, pruned=answer["pruned"], late=answer["late"])
 
@@ -284,6 +295,8 @@ class _Session:
             self.predictions.save(trial.number, tried.output)
         if tried.score is not None:
             trial.set_user_attr(_SCORE, [float(one) for one in tried.score])
+        if tried.epochs:
+            trial.set_user_attr(_EPOCHS, tried.epochs)
         self.study.tell(trial, values)
         self.failures.clear()
         best = self._best_trial()
@@ -422,7 +435,7 @@ def _trial(trial: optuna.trial.FrozenTrial, space: Space) -> Trial:
         note=trial.user_attrs.get(ERROR) or trial.user_attrs.get(_NOTE, ""),
         further=tuple(values[1:]),
         score=None if score is None else tuple(score),
-        epochs=len(trial.intermediate_values),
+        epochs=trial.user_attrs.get(_EPOCHS, len(trial.intermediate_values)),
     )
 
 

@@ -39,6 +39,7 @@ class Together:
         study: optuna.Study,
         ask: Callable[[], tuple[optuna.Trial, dict[str, Any]]],
         elsewhere: Elsewhere,
+        *,
         executor: Executor,
         budget: Budget,
         pruning: Pruning | None,

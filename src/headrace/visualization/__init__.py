@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
+    from headrace.visualization.trials import pareto as pareto
+    from headrace.visualization.trials import tuning_importance as tuning_importance
+    from headrace.visualization.trials import tuning_parallel as tuning_parallel
+    from headrace.visualization.trials import tuning_slices as tuning_slices
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
 # the import system would put the module in its place.
@@ -44,6 +48,7 @@ _NAMES = {
     "drifted_columns": "shift",
     "importance": "explanation",
     "learning_rates": "curves",
+    "pareto": "trials",
     "precision_recall": "classification",
     "quality": "shift",
     "report": "page",
@@ -53,6 +58,9 @@ _NAMES = {
     "svg": "picture",
     "training_curves": "curves",
     "tuning": "curves",
+    "tuning_importance": "trials",
+    "tuning_parallel": "trials",
+    "tuning_slices": "trials",
     "write_report": "page",
 }
 
