@@ -40,7 +40,7 @@ def test_the_summary_starts_with_the_best() -> None:
     text = RESULT.summary()
     lines = text.splitlines()
     assert lines[0] == "4 trials (2 complete, 1 pruned, 1 failed) in 26 s"
-    assert lines[3].split()[:4] == ["2", "0.3000", "11.0", "complete"]
+    assert lines[3].split()[:5] == ["2", "0.3000", "11.0", "–", "complete"]
     assert "The study is in study.db." in text
     assert text.endswith("seen once")
 

@@ -29,11 +29,15 @@ class Budget:
         self.seconds = math.inf if seconds is None else seconds
         self._share = share
         self._best = 0.0
-        self._trial = math.nan
+        self._trial: float | None = None
 
     def begin_trial(self) -> None:
-        """Take note that a trial begins."""
+        """Take note that a trial begins in this process."""
         self._trial = clock.monotonic()
+
+    def ran(self) -> float | None:
+        """Answer the seconds since a trial began in this process; None if none has."""
+        return None if self._trial is None else clock.monotonic() - self._trial
 
     def best_took(self, seconds: float) -> None:
         """Take note of the time of the best trial so far."""
@@ -60,5 +64,4 @@ class Budget:
 
     def is_over(self) -> bool:
         """Answer whether the trial that runs must stop, as it may be the best one."""
-        ran = clock.monotonic() - self._trial if math.isfinite(self._trial) else 0.0
-        return self.whole_left() <= self._share * max(self._best, ran)
+        return self.whole_left() <= self._share * max(self._best, self.ran() or 0.0)

@@ -300,8 +300,9 @@ class _Session:
         self.study.tell(trial, values)
         self.failures.clear()
         best = self._best_trial()
-        if best is not None and best.number == trial.number and best.duration:
-            self.budget.best_took(best.duration.total_seconds())
+        if best is not None and best.number == trial.number:
+            took = self.budget.ran()
+            self.budget.best_took(_seconds(best) if took is None else took)
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
         """Answer what draws the next settings: the same ones, however often the study was cut off.
@@ -423,7 +424,6 @@ def _load(
 def _trial(trial: optuna.trial.FrozenTrial, space: Space) -> Trial:
     states: dict[str, Any] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     state = states[trial.state.name]
-    duration = trial.duration
     values = trial.values if state == "complete" else ()
     score = trial.user_attrs.get(_SCORE)
     return Trial(
@@ -431,12 +431,16 @@ def _trial(trial: optuna.trial.FrozenTrial, space: Space) -> Trial:
         state=state,
         value=values[0] if values else None,
         parameters=restored(trial.params, space),
-        seconds=duration.total_seconds() if duration else 0.0,
+        seconds=_seconds(trial),
         note=trial.user_attrs.get(ERROR) or trial.user_attrs.get(_NOTE, ""),
         further=tuple(values[1:]),
         score=None if score is None else tuple(score),
         epochs=trial.user_attrs.get(_EPOCHS, len(trial.intermediate_values)),
     )
+
+
+def _seconds(trial: optuna.trial.FrozenTrial) -> float:
+    return trial.duration.total_seconds() if trial.duration else 0.0
 
 
 def _maximizes(study: optuna.Study) -> bool:
