@@ -122,7 +122,6 @@ def measure(table: Table, name: str, seed: int, given: argparse.Namespace) -> No
 def headrace(
     train: pl.DataFrame, test: pl.DataFrame, table: Table, limit: float, seed: int
 ) -> tuple[Run, TuneResult]:
-    import headrace.tune.search
     import tensorflow as tf
 
     tf.constant(0)  # imports are no part of the time
@@ -135,7 +134,9 @@ def headrace(
         pipe.train(train)
     seconds = time.monotonic() - began
     remark = "new settings kept" if found.kept else "the defaults stay"
-    return Run("headrace tune", answers(pipe, test, table), seconds, len(found.trials), remark), found
+    return Run(
+        "headrace tune", answers(pipe, test, table), seconds, len(found.trials), remark
+    ), found
 
 
 def untuned(train: pl.DataFrame, test: pl.DataFrame, table: Table, limit: float, seed: int) -> Run:

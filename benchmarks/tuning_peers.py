@@ -66,23 +66,21 @@ class Rows:
         self.held = (prepare.transform(held).astype("float32"), y_held.to_numpy("float32"))
         self.test = prepare.transform(test.drop(columns=target)).astype("float32")
 
-    def model(self, choose: Any) -> keras.Model:
-        """Build and compile a network; `choose` has the methods Int, Float and Choice."""
-        layers: list[Any] = [keras.Input((self.learn[0].shape[1],))]
-        dropout = choose.Float("dropout", 0.0, 0.5)
-        width = choose.Int("width", 32, 512)
-        for _ in range(choose.Int("layers", 1, 4)):
-            layers += [keras.layers.Dense(width, activation="relu"), keras.layers.Dropout(dropout)]
+    def model(self, *, layers: int, width: int, dropout: float, rate: float) -> keras.Model:
+        """Build and compile a network."""
+        parts: list[Any] = [keras.Input((self.learn[0].shape[1],))]
+        for _ in range(layers):
+            parts += [keras.layers.Dense(width, activation="relu"), keras.layers.Dropout(dropout)]
         binary = self.task == "binary"
-        layers.append(keras.layers.Dense(1, activation="sigmoid" if binary else None))
-        model = keras.Sequential(layers)
-        model.compile(
-            keras.optimizers.AdamW(choose.Float("rate", 1e-4, 2e-2, log=True)),
-            "binary_crossentropy" if binary else "mse",
-        )
+        parts.append(keras.layers.Dense(1, activation="sigmoid" if binary else None))
+        model = keras.Sequential(parts)
+        model.compile(keras.optimizers.AdamW(rate), "binary_crossentropy" if binary else "mse")
         return model
 
-    def fit(self, model: keras.Model, *, batch: int, callbacks: list[Any]) -> keras.callbacks.History:
+    def fit(
+        self, model: keras.Model, *, batch: int, callbacks: list[Any]
+    ) -> keras.callbacks.History:
+        """Train a network until it no longer gets better."""
         return model.fit(
             *self.learn,
             validation_data=self.held,
@@ -102,6 +100,8 @@ class Best(keras.callbacks.Callback):
         self.config: Any = None
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Compare with the best one so far, and look at the clock."""
+        del epoch
         loss = (logs or {})["val_loss"]
         if loss < self.loss:
             self.loss, self.weights = loss, self.model.get_weights()
@@ -110,6 +110,7 @@ class Best(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def answer(self) -> np.ndarray:
+        """Answer what the best network says of the test rows."""
         model = keras.Sequential.from_config(self.config)
         model.set_weights(self.weights)
         mean, scale = self.rows.scale
@@ -122,7 +123,12 @@ def hyperband(rows: Rows, best: Best, seed: int) -> int:
 
     class Searched(keras_tuner.HyperModel):
         def build(self, hp: Any) -> keras.Model:
-            return rows.model(hp)
+            return rows.model(
+                layers=hp.Int("layers", 1, 4),
+                width=hp.Int("width", 32, 512),
+                dropout=hp.Float("dropout", 0.0, 0.5),
+                rate=hp.Float("rate", 1e-4, 2e-2, sampling="log"),
+            )
 
         def fit(self, hp: Any, model: keras.Model, *args: Any, **settings: Any) -> Any:
             batch = hp.Choice("batch", [128, 256, 512])
@@ -150,7 +156,7 @@ def hyperband(rows: Rows, best: Best, seed: int) -> int:
         )
         try:
             # A copy of the callback for each trial would forget the best: it is told by reference.
-            best.__class__.__deepcopy__ = lambda self, memo: self
+            best.__class__.__deepcopy__ = lambda self, _: self
             tuner.search(
                 *rows.learn,
                 validation_data=rows.held,
@@ -168,10 +174,6 @@ def optuna_and_keras(rows: Rows, best: Best, seed: int) -> int:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
 
-    class Choose:
-        def __init__(self, trial: Any) -> None:
-            self.Int, self.Float = trial.suggest_int, trial.suggest_float
-
     class Pruning(keras.callbacks.Callback):
         def __init__(self, trial: Any) -> None:
             super().__init__()
@@ -183,7 +185,12 @@ def optuna_and_keras(rows: Rows, best: Best, seed: int) -> int:
                 raise optuna.TrialPruned
 
     def objective(trial: Any) -> float:
-        model = rows.model(Choose(trial))
+        model = rows.model(
+            layers=trial.suggest_int("layers", 1, 4),
+            width=trial.suggest_int("width", 32, 512),
+            dropout=trial.suggest_float("dropout", 0.0, 0.5),
+            rate=trial.suggest_float("rate", 1e-4, 2e-2, log=True),
+        )
         batch = trial.suggest_categorical("batch", [128, 256, 512])
         history = rows.fit(model, batch=batch, callbacks=[best, Pruning(trial)])
         return float(min(history.history["val_loss"]))
@@ -199,7 +206,8 @@ WAYS: dict[str, Callable[[Rows, Best, int], int]] = {
 }
 
 
-def main(way: str, folder: str, task: str, target: str, seconds: str, seed: str) -> None:
+def main() -> None:
+    way, folder, task, target, seconds, seed = sys.argv[1:]
     keras.utils.set_random_seed(int(seed))
     if way == "hyperband":
         import keras_tuner  # noqa: F401 - imports are no part of the time
@@ -212,4 +220,4 @@ def main(way: str, folder: str, task: str, target: str, seconds: str, seed: str)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

@@ -18,9 +18,12 @@ import pytest
 import headrace as hr
 from headrace.engine import Engine
 from headrace.errors import SettingError
+from headrace.partitions.message import pack, unpack
 from headrace.partitions.probe import refuse, wait_for
-from headrace.tune.remote import stays_here
-from headrace.tune.space import Real
+from headrace.tune.attempt import Ground
+from headrace.tune.front import Goal
+from headrace.tune.remote import RemoteTrials, run_trial, stays_here
+from headrace.tune.space import Choice, Real
 from headrace.tune.study import run_study
 
 if TYPE_CHECKING:
@@ -195,13 +198,44 @@ def test_what_needs_the_users_code_is_tried_here() -> None:
     assert "Network is given callbacks, which cannot be sent" in stays_here([network])
 
 
+def test_a_trial_travels_as_plain_data_and_comes_back_measured(table: pl.DataFrame) -> None:
+    """What a worker does, done here."""
+    learn, held = hr.split(table.select("age", "hours", "rich"), share=0.2, stratify="rich")
+    network = hr.Network("linear", epochs=6, embedding=None, batch_size=128)
+    base = hr.Pipeline([hr.normalize.Standardize(), network], target="rich")
+    space = {
+        "standardize_0": Choice(
+            [hr.normalize.Standardize(), (hr.clean.Impute(), hr.normalize.Robust())]
+        ),
+        "standardize_0__squash": Choice([None, 2.0]),
+    }
+    ground = Ground(learn, held, "rich", (Goal("roc_auc", higher_is_better=True),))
+    trials = RemoteTrials(base, ground, space)
+    shared = unpack(pack(trials.shared))
+    chosen = {
+        "standardize_0": "(clean.Impute(), normalize.Robust())",
+        "standardize_0__squash": 2.0,
+    }
+    answer = run_trial.function(unpack(pack(trials.message(chosen, [], None))), shared)
+    assert answer["value"] == pytest.approx(answer["score"][0])
+    assert len(answer["output"]) == held.height
+    assert (answer["pruned"], answer["late"]) == (False, False)
+    assert len(answer["losses"]) == 6
+    stopped = run_trial.function(unpack(pack(trials.message(chosen, [-1.0] * 9, 60.0))), shared)
+    assert stopped["pruned"]
+    assert len(stopped["losses"]) == 1
+    assert stopped["output"] is None
+
+
 @pytest.mark.slow
 def test_a_pipeline_is_tuned_by_a_cluster(table: pl.DataFrame, cluster: Client) -> None:
-    steps = [hr.transform.Drop(("wage", "grade", "joined")), hr.clean.Impute()]
-    steps += [hr.transform.Encode(), hr.Network([8], epochs=4, patience=2)]
-    pipe = hr.Pipeline(steps, target="rich", executor=cluster)
-    space = {"network_3__learning_rate": Real(1e-3, 1e-1, log=True)}
-    found = pipe.tune(table, trials=4, space=space)
-    assert [trial.state for trial in found.trials] == ["complete"] * 4
-    assert found.comparison is not None
+    rows = table.select("age", "hours", "rich")
+    network = hr.Network("linear", epochs=2, embedding=None, batch_size=128)
+    pipe = hr.Pipeline([hr.clean.Impute(), network], target="rich", executor=cluster)
+    space = {"network_1__learning_rate": Real(1e-3, 1e-1, log=True)}
+    found = pipe.tune(rows, trials=3, space=space)
+    assert [trial.state for trial in found.trials] == ["complete"] * 3
+    assert all(trial.score is not None for trial in found.trials)
+    assert found.estimate is not None
+    assert found.estimate.trials == 3
     assert pipe.is_trained == found.kept

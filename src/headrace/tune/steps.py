@@ -45,6 +45,7 @@ class SearchSpace(Mapping[str, "Range"]):
         now: The values in use.
 
     Example:
+        >>> from headrace.preprocessing.space import Real
         >>> space = SearchSpace({"network_0__dropout": Real(0.0, 0.5)}, {"network_0__dropout": 0.1})
         >>> print(space.changed(network_0__dropout=Real(0.0, 0.3)))
         setting             now

@@ -135,7 +135,7 @@ def tuning_parallel(result: Any, ax: Axes | None = None) -> Axes:
         >>> trials = [SimpleNamespace(value=v, parameters={"rate": v, "deep": v > 0.1})
         ...     for v in (0.1, 0.2, 0.3)]
         >>> len(tuning_parallel(SimpleNamespace(trials=trials, metric="loss")).get_lines())
-        6
+        5
     """
     from matplotlib import colormaps
 
