@@ -1,7 +1,7 @@
 """Set headrace up in this folder and run it: nothing but Python 3.11 or newer is needed.
 
     python3 run.py demo     the whole life of a model on a real table, with a report to open
-    python3 run.py test     the tests
+    python3 run.py test     the tests, but for those that train for long (`-m slow` runs these)
 
 Each command makes the virtual environment `.venv` (another place: HEADRACE_VENV) and installs what
 it needs, the first time; later runs start at once. What follows the command is handed on:
@@ -18,10 +18,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
 OLDEST_PYTHON = (3, 11)
+# The last `-m` counts: `python3 run.py test -m slow` runs the others.
+QUICK = ("-m", "not slow")
 COMMANDS = {
     "demo": ("headrace", "demo"),
     # Two processes halve the time even on two cores; each takes 2 GB, so there are never many.
-    "test": ("pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"),
+    "test": ("pytest", "--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile", *QUICK),
 }
 # What decides whether an installation is still the right one.
 DESCRIPTION = ("pyproject.toml", "constraints.txt")

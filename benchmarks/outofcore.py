@@ -2,8 +2,8 @@
 
 Flights-like Parquet files are generated (12 columns: numbers with gaps, categories, a datetime and
 a target). Each measurement is a process of its own, whose peak memory is what the system says
-(`ru_maxrss`). Peers run on the same files in the same way; a peer that passes `--limit` bytes of
-address space dies, and the table says so.
+(`VmHWM`; `ru_maxrss` would count its parent's too). Peers run on the same files in the same way; a
+peer that passes `--limit` bytes of address space dies, and the table says so.
 
     python benchmarks/outofcore.py --rows 200000 --sizes 50000,200000
 
@@ -115,7 +115,8 @@ def train(folder: str, memory: str) -> dict[str, Any]:
     pipe.adopt(fitted, None)
     pipe.save(Path(f"{folder}-model"))
     result = fitted.result
-    return {"parts": dict(result.seconds), "memory": dict(result.memory)}
+    reading = [note for note in result.notes if note.startswith("rows are read from disk")]
+    return {"parts": dict(result.seconds), "memory": dict(result.memory), "reading": reading}
 
 
 def score(folder: str, memory: str) -> dict[str, Any]:
@@ -222,14 +223,21 @@ MEASURED: dict[str, Any] = {
 
 def inside(what: str, folder: str, memory: str, limit: int) -> None:
     """Run one measurement in this process and print what it took as JSON."""
-    import resource
-
     if what in PEERS and limit:
+        import resource
+
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+    # `distributed.py` beside this file must not be taken for the library that Dask-ML imports.
+    sys.path[:] = [place for place in sys.path if Path(place).resolve() != HERE.parent]
     began = time.perf_counter()
     more = MEASURED[what](*([folder] if what in PEERS else [folder, memory]))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"seconds": time.perf_counter() - began, "peak": peak, **more}))
+    print(json.dumps({"seconds": time.perf_counter() - began, "peak": peak(), **more}))
+
+
+def peak() -> int:
+    """Answer the most bytes that this process has held; a peer's environment lacks headrace."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 def measure(what: str, folder: Path, memory: str, limit: int) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def measure(what: str, folder: Path, memory: str, limit: int) -> dict[str, Any]:
     if what == "Dask-ML":
         if shutil.which("uv") is None:
             return {"error": "left out: uv is not installed, which would bring it"}
-        tools = ["dask-ml", "dask[dataframe]", "pyarrow", "polars"]
+        tools = ["dask-ml", "dask[dataframe,distributed]", "pyarrow", "polars"]
         brought = [part for tool in tools for part in ("--with", tool)]
         command = ["uv", "run", "--isolated", "--no-project", *brought, "python", str(HERE)]
     asked = ["--inside", what, "--folder", str(folder), "--memory", memory, "--limit", str(limit)]
@@ -322,6 +330,9 @@ def report(sizes: list[int], place: Path, memory: str, *, limit: int, peers: int
         for rows in sizes:
             if (what, rows) in found:
                 print(line(what, rows, found[what, rows], found[what, sizes[0]], sizes[0]))
+    for rows in sizes:
+        for note in found["train", rows].get("reading", ()):
+            print(f"\ntrain, {rows:,} rows: {note}")
 
 
 def _peers(rows: int, most: int, *, last: bool) -> tuple[str, ...]:

@@ -1,12 +1,15 @@
-"""The Python blocks of the README run, one after the other, on a small sample of their table."""
+"""The Python blocks of the README run as one script, on a small sample of their table."""
 
 from __future__ import annotations
 
 import gzip
+import os
 import re
+import subprocess
+import sys
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -38,31 +41,25 @@ def blocks() -> list[Block]:
     return found
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A working folder with the first rows of the table in `data/`."""
-    folder = tmp_path_factory.mktemp("readme")
-    (folder / "data").mkdir()
+@pytest.mark.slow
+def test_the_blocks_run(tmp_path: Path) -> None:
+    """In a process of their own, as a reader would run them: one of them promises its memory."""
+    (tmp_path / "data").mkdir()
     with gzip.open(samples.adult(), "rt", encoding="utf-8") as whole:
         rows = list(islice(whole, ROWS + 1))
-    with gzip.open(folder / "data" / "adult.csv.gz", "wt", encoding="utf-8") as small:
+    with gzip.open(tmp_path / "data" / "adult.csv.gz", "wt", encoding="utf-8") as small:
         small.writelines(rows)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def names() -> dict[str, Any]:
-    """What the blocks define: each sees what those before it made."""
-    return {"__name__": "readme"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("block", blocks(), ids=lambda block: block.name)
-def test_block_runs(
-    block: Block, folder: Path, names: dict[str, Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(folder)
-    exec(compile(block.code, f"README.md: {block.name}", "exec"), names)
+    script = "\n\n".join(f"# block: {block.name}\n{block.code}" for block in blocks())
+    (tmp_path / "readme.py").write_text(script, encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, "readme.py"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(README.parent / "src")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout[-2_000:] + ran.stderr[-4_000:]
 
 
 def test_every_python_block_is_marked() -> None:

@@ -39,6 +39,10 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.fairness import fairness as fairness
+    from headrace.evaluate.paired import compare as compare
+    from headrace.evaluate.paired import compare_splits as compare_splits
+    from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
@@ -139,6 +143,11 @@ _NAMES = {
     "Query": "headrace.data.source",
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
+    # evaluation
+    "compare": "headrace.evaluate.paired",
+    "compare_splits": "headrace.evaluate.paired",
+    "fairness": "headrace.evaluate.fairness",
+    "find_slices": "headrace.evaluate.slices",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

@@ -250,6 +250,6 @@ def test_a_plan_that_cannot_be_looked_into_is_known_by_its_rows(file: Path) -> N
 
 
 def test_a_file_that_went_away_is_an_error(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_found", lambda path, **_: [file.with_name("gone.parquet")])
+    monkeypatch.setattr(module, "plan_files", lambda plan: [file.with_name("gone.parquet")])
     with pytest.raises(DataError, match=r"'gone\.parquet' cannot be read: No such file"):
         fingerprint(pl.scan_parquet(file))

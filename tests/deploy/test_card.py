@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from headrace.data.schema import Column, Schema
 from headrace.deploy.card import model_card
 
@@ -21,10 +23,36 @@ ABOUT: dict[str, Any] = {
 
 def test_the_front_matter_is_what_tools_expect() -> None:
     _, front, _ = model_card(ABOUT, SCHEMA).split("---\n", 2)
-    assert front.splitlines() == [
-        *("library_name: headrace", "tags:", "- tabular", "- keras", "- onnx"),
-        "pipeline_tag: tabular-classification",
+    found = yaml.safe_load(front)
+    assert found["library_name"] == "headrace"
+    assert found["tags"] == ["tabular", "keras", "onnx"]
+    assert found["pipeline_tag"] == "tabular-classification"
+    (model,) = found["model-index"]
+    assert model["name"] == "in*come*"
+    (result,) = model["results"]
+    assert result["task"] == {"type": "tabular-classification"}
+    assert set(result["dataset"]) == {"type", "name"}
+    assert result["metrics"] == [
+        {"type": "roc_auc", "value": 0.9182},
+        {"type": "loss", "value": 0.31},
     ]
+
+
+def test_the_front_matter_of_a_card_without_figures_has_no_index() -> None:
+    for metrics in ({}, {"kappa": {"value": None}}):
+        _, front, _ = model_card(ABOUT | {"metrics": metrics}, SCHEMA).split("---\n", 2)
+        assert "model-index" not in yaml.safe_load(front)
+
+
+def test_the_card_says_where_the_model_is_weak() -> None:
+    card = model_card(
+        ABOUT
+        | {"test_rows": 1234, "calibration": "error *0.01*", "slices": ["job = <b> | x"] * 12},
+        SCHEMA,
+    )
+    assert "Measured on 1,234 rows that the model has not seen." in card
+    assert "## Calibration\n\nerror \\*0.01\\*" in card
+    assert card.count("- job = \\<b\\> \\| x") == 10
 
 
 def test_the_card_says_what_is_known() -> None:

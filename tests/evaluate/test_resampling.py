@@ -17,6 +17,7 @@ import headrace as hr
 from headrace.engine import HERE, Engine
 from headrace.errors import CheckpointError
 from headrace.evaluate import resampling
+from headrace.evaluate.drawing import Singly
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.resampling import Scored, resample
 from headrace.metrics.measure import Measure, find
@@ -58,10 +59,10 @@ def long(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_blocks_may_be_computed_in_any_order(long: None) -> None:
-    drawing = resampling._Drawing(1_000, 50, 7)
-    blocks = drawing.blocks()
-    forwards = {block.name: drawing.weights(block) for block in blocks}
-    again = resampling._Drawing(1_000, 50, 7)
+    draws = resampling._Draws(Singly(1_000), 50, 7)
+    blocks = draws.blocks()
+    forwards = {block.name: draws.weights(block) for block in blocks}
+    again = resampling._Draws(Singly(1_000), 50, 7)
     backwards = {block.name: again.weights(block) for block in reversed(blocks)}
     assert len(forwards) == len(blocks) > 10
     assert all(np.array_equal(forwards[name], backwards[name]) for name in forwards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -22,7 +23,6 @@ from headrace.partitions.partition import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
 ROW_COUNT = 10_000
 TABLE = pl.DataFrame({"x": range(ROW_COUNT), "w": [str(n % 7) for n in range(ROW_COUNT)]})
@@ -123,3 +123,26 @@ def test_the_rows_of_a_partition_follow_the_memory() -> None:
     assert partition_rows(2_000_000_000, 100) == ROWS
     assert partition_rows(64_000_000, 100) == 20_000
     assert partition_rows(1, 100) == 1_000
+
+
+def test_many_files_of_a_scan_are_read_where_the_work_is(tmp_path: Path) -> None:
+    for part in range(9):
+        pl.DataFrame({"x": range(part, part + 3)}).write_parquet(tmp_path / f"{part}.parquet")
+    for scan in (
+        pl.scan_parquet(sorted(tmp_path.iterdir())),
+        pl.scan_parquet(tmp_path),
+        pl.scan_parquet(tmp_path / "*.parquet"),
+    ):
+        parts = list(split_lazy(scan))
+        assert [Path(part.path).name for part in parts] == [f"{part}.parquet" for part in range(9)]
+        assert together(parts).equals(scan.collect())
+
+
+def test_columns_that_come_from_paths_are_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "year=2026").mkdir()
+    pl.DataFrame({"x": [1]}).write_parquet(tmp_path / "year=2026" / "a.parquet")
+    for scan in (
+        pl.scan_parquet(tmp_path / "year=2026" / "*.parquet", include_file_paths="from"),
+        pl.scan_parquet(tmp_path),
+    ):
+        assert together(split_lazy(scan)).equals(scan.collect())

@@ -88,8 +88,10 @@ def _library(thing: Any) -> str:
 def _is_users(thing: Any) -> bool:
     """Answer whether code is neither Python's, headrace's nor that of an installed library."""
     library = _library(thing)
+    if library == "__main__":  # whoever started it: a tool that runs notebooks is installed itself
+        return True
     if library in {"headrace", "builtins", ""} or library in sys.stdlib_module_names:
-        return library == "__main__"
+        return False
     return not _installed(library)
 
 

@@ -6,23 +6,21 @@ done to them on the way, so that terabytes need not be read to see that nothing 
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import re
-import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from headrace.data.scan import batches, collect, in_memory
+from headrace.data.plans import plan_files, query_plan
+from headrace.data.scan import batches, collect, in_memory, of_exactly
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
 __all__ = ["Contents", "contents", "fingerprint"]
 
@@ -34,7 +32,6 @@ _SAMPLES = 16
 _PARQUET = b"PAR1"
 _MOST_FOOTER = 1 << 28
 _AS_TEXT = (pl.Enum, pl.Categorical, pl.Decimal, pl.Int128, pl.UInt128)
-_OPAQUE = re.compile("Python|Anonymous|Opaque|Plugin|DataFrameScan")
 
 
 def fingerprint(frame: pl.LazyFrame | pl.DataFrame, *, whole: bool = False) -> str:
@@ -92,8 +89,8 @@ def contents(frame: pl.LazyFrame | pl.DataFrame, *, whole: bool = False) -> Cont
     """Answer the fingerprint of a table with those of its columns (see `fingerprint`)."""
     lazy = frame.lazy()
     if not in_memory(lazy):
-        plan = _plan(lazy)
-        files = None if plan is None else _files(plan)
+        plan = query_plan(lazy)
+        files = None if plan is None else plan_files(plan)
         if files is not None:
             return Contents(_of_files(plan, files, whole=whole))
     return _of_values(lazy)
@@ -115,7 +112,7 @@ def _of_values(frame: pl.LazyFrame) -> Contents:
 
     # Hashing releases the interpreter: the columns of a block are hashed side by side.
     with ThreadPoolExecutor(max_workers=pl.thread_pool_size()) as pool:
-        for block in _blocks(_batches(frame)):
+        for block in of_exactly(_ROWS, _batches(frame)):
             rows += block.height
             list(pool.map(update, block.get_columns()))
     digests = {
@@ -144,22 +141,6 @@ def _batches(frame: pl.LazyFrame) -> Iterable[pl.DataFrame]:
     if in_memory(frame):
         return [collect(frame)]
     return batches(frame, _ROWS)
-
-
-def _blocks(batches: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
-    """Cut a table anew, in blocks of one size, whatever pieces it came in."""
-    waiting: list[pl.DataFrame] = []
-    rows = 0
-    for batch in batches:
-        waiting.append(batch)
-        rows += batch.height
-        if rows >= _ROWS:
-            joined = pl.concat(waiting, rechunk=False)
-            whole = rows - rows % _ROWS
-            yield from (joined.slice(start, _ROWS) for start in range(0, whole, _ROWS))
-            waiting, rows = [joined.slice(whole)], rows - whole
-    if rows:
-        yield pl.concat(waiting, rechunk=False)
 
 
 def _plain(column: pl.Series) -> Iterator[pl.Series]:
@@ -211,73 +192,6 @@ def _contents(column: pl.Series) -> Iterator[memoryview]:
 
 
 # ---------------------------------------------------------------- files
-
-
-def _plan(frame: pl.LazyFrame) -> Any:
-    """Answer what is done to the rows as plain values; None where the plan does not say it all."""
-    if "DF [" in frame.explain(optimized=False):  # a table in memory is part of it
-        return None
-    try:
-        with warnings.catch_warnings():
-            # The binary form, which is to stay, cannot be looked into.
-            warnings.filterwarnings("ignore", message=".*'json' serialization format")
-            return _query(json.loads(frame.serialize(format="json")))
-    except (pl.exceptions.PolarsError, TypeError, ValueError):
-        return None
-
-
-def _query(plan: Any) -> Any:
-    """Answer a plan without what Polars remembers of having looked at it in this process."""
-    if isinstance(plan, list):
-        return [_query(part) for part in plan]
-    if not isinstance(plan, dict):
-        return plan
-    if set(plan) == {"IR"} and {"dsl", "version"} <= set(plan["IR"]):
-        return _query(plan["IR"]["dsl"])
-    return {key: _query(part) for key, part in plan.items()}
-
-
-def _files(plan: Any) -> list[Path] | None:
-    """Answer the files that a plan reads, in order; None if it does more than read files."""
-    files: list[Path] = []
-    for key, value in _entries(plan):
-        if _OPAQUE.search(key):
-            return None
-        if key == "Scan":
-            found = _scanned(value)
-            if found is None:
-                return None
-            files += found
-    return files or None
-
-
-def _entries(plan: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(plan, dict):
-        for key, value in plan.items():
-            yield key, value
-            yield from _entries(value)
-    elif isinstance(plan, list):
-        for value in plan:
-            yield from _entries(value)
-
-
-def _scanned(scan: Any) -> list[Path] | None:
-    sources = scan.get("sources", {})
-    if list(sources) != ["Paths"]:
-        return None
-    pattern = bool(scan.get("unified_scan_args", {}).get("glob", True))
-    found = [_found(str(source["inner"]), pattern=pattern) for source in sources["Paths"]]
-    return [file for files in found for file in files] if all(found) else None
-
-
-def _found(path: str, *, pattern: bool) -> list[Path]:
-    """Answer the files of a path: itself, those of a folder, or those that fit a pattern."""
-    if Path(path).is_file():
-        return [Path(path)]
-    if Path(path).is_dir():
-        return sorted(file for file in Path(path).rglob("*") if file.is_file())
-    names = sorted(glob.glob(path, recursive=True)) if pattern else []  # noqa: PTH207 - Path.glob takes no absolute pattern
-    return [Path(name) for name in names if Path(name).is_file()]
 
 
 def _of_files(plan: Any, files: list[Path], *, whole: bool) -> str:

@@ -23,6 +23,7 @@ __all__ = [
     "collect",
     "count_values",
     "in_memory",
+    "of_exactly",
     "raise_unreadable",
 ]
 
@@ -111,6 +112,31 @@ def batches(frame: pl.LazyFrame, rows: int = BATCH_ROWS) -> Iterator[pl.DataFram
         yield from frame.collect_batches(chunk_size=rows, maintain_order=True)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise_unreadable(error, _paths(frame))
+
+
+def of_exactly(rows: int, parts: Iterable[pl.DataFrame]) -> Iterator[pl.DataFrame]:
+    """Cut tables that follow each other anew, each of exactly so many rows but the last.
+
+    So nothing depends on the pieces that somebody's scan came in.
+
+    Example:
+        >>> import polars as pl
+        >>> parts = [pl.DataFrame({"a": [1]}), pl.DataFrame({"a": [2, 3, 4]})]
+        >>> [part["a"].to_list() for part in of_exactly(3, parts)]
+        [[1, 2, 3], [4]]
+    """
+    waiting: list[pl.DataFrame] = []
+    count = 0
+    for part in parts:
+        waiting.append(part)
+        count += part.height
+        if count >= rows:
+            joined = pl.concat(waiting, rechunk=False)
+            whole = count - count % rows
+            yield from (joined.slice(start, rows) for start in range(0, whole, rows))
+            waiting, count = [joined.slice(whole)], count - whole
+    if count:
+        yield pl.concat(waiting, rechunk=False)
 
 
 @contextmanager

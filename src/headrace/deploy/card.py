@@ -7,6 +7,7 @@ writing to the next, no dates and no paths, so that the same model has the same 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ _PIPELINE_TAGS = {
 }
 _MOST_CLASSES = 50
 _MOST_COLUMNS = 500
+_MOST_SLICES = 10
 
 
 def model_card(about: Mapping[str, Any], schema: Schema) -> str:
@@ -32,7 +34,8 @@ def model_card(about: Mapping[str, Any], schema: Schema) -> str:
     Args:
         about: What is known, all of it optional: "task", "target", "classes", "rows" (of training),
             "steps" (as code), "portable" (False: served in Python), "metrics" (by name a number,
-            or a dict with value, low and high).
+            or a dict with value, low and high), "test_rows" (that they were measured on),
+            "calibration" (a sentence), "slices" (a sentence for each that the model does worse on).
         schema: The columns that rows must have.
 
     Example:
@@ -46,7 +49,8 @@ def model_card(about: Mapping[str, Any], schema: Schema) -> str:
         _front_matter(about),
         f"# {_title(about)}",
         _about(about, schema),
-        *_metrics(about.get("metrics") or {}),
+        *_metrics(about.get("metrics") or {}, about.get("test_rows")),
+        *_weaknesses(about),
         _columns(schema),
         *_steps(about.get("steps") or ()),
         _use(about),
@@ -60,7 +64,20 @@ def _front_matter(about: Mapping[str, Any]) -> str:
     lines = ["---", "library_name: headrace", "tags:", "- tabular", "- keras"]
     lines += ["- onnx"] if about.get("portable", True) else []
     lines += [f"pipeline_tag: {tag}"] if tag else []
+    lines += _model_index(about, tag) if tag and about.get("metrics") else []
     return "\n".join([*lines, "---"])
+
+
+def _model_index(about: Mapping[str, Any], tag: str) -> list[str]:
+    """Answer the metrics as Hugging Face reads them; JSON's scalars are YAML's, too."""
+    lines = ["model-index:", f"- name: {json.dumps(str(about.get('target') or 'headrace'))}"]
+    lines += ["  results:", "  - task:", f"      type: {tag}"]
+    lines += ["    dataset:", "      type: tabular", "      name: held-out rows", "    metrics:"]
+    for name, found in about["metrics"].items():
+        value = _figures(found)[0]
+        if isinstance(value, int | float) and math.isfinite(value):
+            lines += [f"    - type: {json.dumps(str(name))}", f"      value: {float(value)!r}"]
+    return lines if lines[-1] != "    metrics:" else []
 
 
 def _title(about: Mapping[str, Any]) -> str:
@@ -86,16 +103,31 @@ def _about(about: Mapping[str, Any], schema: Schema) -> str:
     return "\n".join(lines)
 
 
-def _metrics(metrics: Mapping[str, Any]) -> list[str]:
+def _metrics(metrics: Mapping[str, Any], rows: int | None) -> list[str]:
     if not metrics:
         return ["## Metrics\n\nThis release has not been evaluated."]
-    lines = ["## Metrics", "", "| metric | value | interval |", "|---|---|---|"]
+    measured = [f"Measured on {rows:,} rows that the model has not seen.", ""] if rows else []
+    lines = ["## Metrics", "", *measured, "| metric | value | interval |", "|---|---|---|"]
     for name, found in metrics.items():
         value, low, high = _figures(found)
         interval = f"{low:.4g} – {high:.4g}" if low is not None and high is not None else ""
         shown = f"{value:.4g}" if isinstance(value, int | float) else _text(value)
         lines.append(f"| {_text(name)} | {shown} | {interval} |")
     return ["\n".join(lines)]
+
+
+def _weaknesses(about: Mapping[str, Any]) -> list[str]:
+    """Answer what is known of the model's probabilities, and where it does worse."""
+    parts = []
+    if about.get("calibration"):
+        parts.append(f"## Calibration\n\n{_text(about['calibration'])}")
+    if slices := list(about.get("slices") or ()):
+        shown = "\n".join(f"- {_text(line)}" for line in slices[:_MOST_SLICES])
+        parts.append(
+            "## Where it does worse\n\nFound on one half of the rows, tested on the other; at most "
+            f"5 % of such finds are false.\n\n{shown}"
+        )
+    return parts
 
 
 def _figures(found: Any) -> tuple[Any, Any, Any]:

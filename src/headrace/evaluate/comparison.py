@@ -4,29 +4,57 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+import numpy as np
+
+from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.evaluate.intervals import Interval, check_confidence
+from headrace.evaluate.drawing import drawing_of
+from headrace.evaluate.intervals import FEWEST_DRAWS, Interval, check_confidence
 from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores
 from headrace.evaluate.table import figure
+from headrace.metrics.formulas import predicted_class
 from headrace.metrics.measure import PRIMARY, Measure, find
+from headrace.metrics.paired import PairedTest, delong, mcnemar
+from headrace.result import Result
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.drawing import Drawing
     from headrace.evaluate.intervals import Resampled
     from headrace.model.target import Task
 
-__all__ = ["Comparison", "Verdict", "compare", "judge"]
+__all__ = [
+    "Comparison",
+    "Test",
+    "Verdict",
+    "compare",
+    "deciding_units",
+    "judge",
+    "losses",
+    "verdict_of",
+]
+
+Test: TypeAlias = Literal["bootstrap", "DeLong", "McNemar"]
+"""How a difference is tested: DeLong the area under the ROC curve, McNemar the accuracy."""
+
+_TEST_OF = {"roc_auc": "DeLong", "accuracy": "McNemar"}
+
+_OUT_OF_REACH = 1_000
+_POWER = 0.8
+"""How often the stated number of rows would settle the question."""
 
 Verdict: TypeAlias = Literal["better", "worse", "not enough data to tell", "no relevant difference"]
 """What a comparison can end in; the last one only where a smallest effect was given."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+@dataclass(frozen=True)
+class Comparison(Result):
     """How the first of two models does against the second one, on the same rows.
 
     Attributes:
@@ -44,6 +72,9 @@ class Comparison:
         smallest_effect: The difference that has to be exceeded for sure to be called better.
         rows: How many rows were compared.
         note: What else should be known, or "".
+        test: How the interval was found.
+        p_value: How often so large a difference would come between equal models; None where the
+            test gives none.
     """
 
     metric: str
@@ -58,6 +89,24 @@ class Comparison:
     smallest_effect: float
     rows: int
     note: str = ""
+    test: str = "paired bootstrap"
+    p_value: float | None = None
+
+    @property
+    def rows_to_settle(self) -> int | None:
+        """About how many rows like these would settle an open question in 80 of 100 cases.
+
+        It takes the difference to stay as it is, and the interval to shrink with the root of the
+        rows. None where the verdict is not open, or no number of rows would do.
+        """
+        reach = (self.high - self.low) / 2
+        room = abs(abs(self.difference) - self.smallest_effect)
+        known = math.isfinite(reach) and math.isfinite(room) and room > 0
+        if self.verdict != "not enough data to tell" or not known:
+            return None
+        sure = NormalDist().inv_cdf((1 + self.confidence) / 2)
+        wider = (sure + NormalDist().inv_cdf(_POWER)) / sure
+        return max(self.rows + 1, math.ceil(self.rows * (wider * reach / room) ** 2))
 
     def summary(self, name: str = "the other") -> str:
         """Answer the verdict as a sentence.
@@ -70,15 +119,41 @@ class Comparison:
             f"difference {self.difference:+.3g} "
             f"({100 * self.confidence:.4g} % interval {self.low:+.3g} to {self.high:+.3g})"
         )
+        p_value = "" if self.p_value is None else f", {self.test} p {_p_text(self.p_value)}"
+        more = self.rows_to_settle
+        rows = "" if more is None else f"; {_settled(more, self.rows)}"
         note = f"; {self.note}" if self.note else ""
-        return f"{_PHRASES[self.verdict].format(name=name)}: {figures}{note}."
+        return f"{_PHRASES[self.verdict].format(name=name)}: {figures}{p_value}{rows}{note}."
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values that JSON can hold; None where there is none."""
         return {
             key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in asdict(self).items()
+            for key, value in (asdict(self) | {"rows_to_settle": self.rows_to_settle}).items()
         }
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the difference with its interval, and where it would not matter."""
+        from headrace import visualization
+
+        axes: Axes = visualization.comparison(self, ax=ax)
+        return axes
+
+
+def _settled(wanted: int, rows: int) -> str:
+    if wanted > _OUT_OF_REACH * rows:
+        return "the difference is so small that no table within reach would settle it"
+    return f"about {_rounded(wanted):,} rows like these would settle it"
+
+
+def _p_text(p_value: float) -> str:
+    return "< 0.0001" if p_value < 1e-4 else f"{p_value:.2g}"
+
+
+def _rounded(rows: int) -> int:
+    """Answer two significant digits: more would promise too much."""
+    unit: int = 10 ** max(0, len(str(rows)) - 2)
+    return math.ceil(rows / unit) * unit
 
 
 _PHRASES: dict[Verdict, str] = {
@@ -98,13 +173,16 @@ def compare(
     metric: str | Measure | None = None,
     smallest_effect: float = 0.0,
     confidence: float = 0.95,
+    groups: NDArray[Any] | None = None,
+    time: NDArray[Any] | None = None,
+    test: Test | None = None,
     resamples: int = 1000,
     seed: int = 0,
+    engine: Engine = HERE,
 ) -> Comparison:
-    """Compare two models by what they say about the same rows (paired bootstrap).
+    """Compare two models by what they say about the same rows.
 
-    Both are judged on the same draws of the rows, so what makes a draw easy or hard for both drops
-    out. Rows are taken as independent of each other.
+    Both are judged on the same rows, so what makes a row easy or hard for both drops out.
 
     Args:
         y_true: (rows,) class index, or the target in its own units.
@@ -116,8 +194,15 @@ def compare(
         smallest_effect: The difference that matters, at least 0, in the units of the metric. The
             first model is better only when it is better by more than this.
         confidence: The confidence of the interval.
+        groups: (rows,) equal for rows that belong together, such as those of a patient: they are
+            drawn together.
+        time: (rows,) when each row was, for rows that are like their neighbours in time: they are
+            drawn in blocks.
+        test: "bootstrap" (paired), "DeLong" or "McNemar"; None for the one that suits the metric.
+            Rows in groups or in time are always drawn.
         resamples: How many times the rows are drawn.
         seed: The same seed gives the same draws.
+        engine: Who resamples.
 
     Raises:
         DataError: The rows do not fit each other, or hold values that are no numbers.
@@ -135,8 +220,20 @@ def compare(
     truth, first = check_scores(task, y_true, output_a, name="the first output")
     _, second = check_scores(task, y_true, output_b, name="the second output")
     kernels = [measure.prepare(truth, output) for output in (first, second)]
-    deciding = [measure.deciding_rows(truth, first)] * 2
-    resampled = resample(kernels, len(truth), resamples=resamples, seed=seed, deciding=deciding)
+    apart = losses(task, truth, first) - losses(task, truth, second)
+    drawing = drawing_of(len(truth), groups=groups, time=time, series=apart)
+    deciding = [deciding_units(measure, truth, first, drawing)] * 2
+    chosen = _test(test, measure, task, alone=drawing.units == len(truth))
+    tested = _tested(chosen, truth, first, second, confidence)
+    resampled = resample(
+        kernels,
+        len(truth),
+        resamples=resamples if tested is None else FEWEST_DRAWS,
+        seed=seed,
+        deciding=deciding,
+        drawing=drawing,
+        engine=engine,
+    )
     return judge(
         resampled[0],
         resampled[1],
@@ -144,7 +241,67 @@ def compare(
         rows=len(truth),
         smallest_effect=smallest_effect,
         confidence=confidence,
+        tested=tested,
+        note=drawing.sentence,
     )
+
+
+def deciding_units(
+    measure: Measure, truth: NDArray[Any], output: NDArray[Any], drawing: Drawing
+) -> int:
+    """Answer how many rows, groups or blocks decide how wide an interval is."""
+    if not measure.ranks or output.ndim > 1:
+        return drawing.units
+    positive = truth == 1
+    return min(drawing.units_of(positive), drawing.units_of(~positive))
+
+
+def losses(task: Task, truth: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:
+    """Answer a loss of each row, (rows,): squared errors of values, or of the true class.
+
+    Example:
+        >>> losses("binary", np.array([0, 1]), np.array([0.5, 1.0])).tolist()
+        [0.25, 0.0]
+    """
+    if task == "multiclass":
+        return np.asarray((1 - output[np.arange(len(truth)), truth]) ** 2, dtype=np.float64)
+    return np.asarray((truth - output) ** 2, dtype=np.float64)
+
+
+def _test(test: Test | None, measure: Measure, task: Task, *, alone: bool) -> str:
+    """Answer the test to use."""
+    if test is not None and test not in get_args(Test):
+        known = ", ".join(map(repr, get_args(Test)))
+        raise SettingError(f"test must be one of {known}, or None, received {test!r}")
+    name = measure.name if task == "binary" or measure.name == "accuracy" else ""
+    fitting = _TEST_OF.get(name, "bootstrap")
+    if test not in {None, "bootstrap", fitting}:
+        wanted = next(metric for metric, known in _TEST_OF.items() if known == test)
+        raise SettingError(
+            f"the test {test!r} is one of {wanted!r}, and the metric is {measure.name!r} of a "
+            f"{task} task: leave test out, or compare by {wanted!r}"
+        )
+    if test not in {None, "bootstrap"} and not alone:
+        raise SettingError(
+            f"the test {test!r} takes rows for independent, which they are not with groups or "
+            "time: leave test out"
+        )
+    return (test or fitting) if alone else "bootstrap"
+
+
+def _tested(
+    test: str,
+    truth: NDArray[Any],
+    first: NDArray[Any],
+    second: NDArray[Any],
+    confidence: float,
+) -> PairedTest | None:
+    if test == "DeLong":
+        return delong(truth == 1, first, second, confidence)
+    if test == "McNemar":
+        right = [predicted_class(output) == truth for output in (first, second)]
+        return mcnemar(right[0], right[1], confidence)
+    return None
 
 
 def judge(
@@ -155,6 +312,8 @@ def judge(
     rows: int,
     smallest_effect: float = 0.0,
     confidence: float = 0.95,
+    tested: PairedTest | None = None,
+    note: str = "",
 ) -> Comparison:
     """Compare two models whose metric was resampled together.
 
@@ -165,6 +324,8 @@ def judge(
         rows: How many rows were compared.
         smallest_effect: The difference that matters, at least 0.
         confidence: The confidence of the interval.
+        tested: A test that says more than the resamples.
+        note: What else should be known.
 
     Raises:
         SettingError: The smallest effect is negative.
@@ -174,7 +335,16 @@ def judge(
             f"smallest_effect is a size and must be 0 or more, received {smallest_effect}"
         )
     difference = first - second
-    interval = _interval(difference, measure, confidence)
+    silent = _silent(difference, measure, confidence)
+    if silent is not None:
+        interval, tested = silent, None
+    elif tested is not None:
+        interval = Interval(tested.low, tested.high)
+    else:
+        interval = difference.interval(confidence)
+    verdict = verdict_of(interval, measure, smallest_effect)
+    if tested is not None and tested.p_value > 1 - confidence and verdict in {"better", "worse"}:
+        verdict = "not enough data to tell"
     return Comparison(
         metric=measure.name,
         value=first.value,
@@ -182,16 +352,19 @@ def judge(
         difference=difference.value,
         low=interval.low,
         high=interval.high,
-        verdict=_verdict(interval, measure, smallest_effect),
+        verdict=verdict,
         higher_is_better=measure.higher_is_better,
         confidence=confidence,
         smallest_effect=smallest_effect,
         rows=rows,
-        note=interval.note,
+        note="; ".join(filter(None, (interval.note, note))),
+        test="paired bootstrap" if tested is None else tested.name,
+        p_value=None if tested is None else tested.p_value,
     )
 
 
-def _interval(difference: Resampled, measure: Measure, confidence: float) -> Interval:
+def _silent(difference: Resampled, measure: Measure, confidence: float) -> Interval | None:
+    """Answer the interval of rows that tell nothing about a difference; None if they do."""
     widest = measure.highest - measure.lowest
     if not math.isfinite(difference.value):
         return Interval(-widest, widest, measure.undefined)
@@ -202,10 +375,11 @@ def _interval(difference: Resampled, measure: Measure, confidence: float) -> Int
         return Interval(-widest, widest, note)
     if not difference.draws.any():
         return Interval(0.0, 0.0, "no row tells the two apart")
-    return difference.interval(confidence)
+    return None
 
 
-def _verdict(interval: Interval, measure: Measure, smallest_effect: float) -> Verdict:
+def verdict_of(interval: Interval, measure: Measure, smallest_effect: float) -> Verdict:
+    """Answer what an interval of a difference says about the first model."""
     ends = (
         (interval.low, interval.high)
         if measure.higher_is_better

@@ -9,7 +9,8 @@ import numpy as np
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.evaluate.comparison import judge
+from headrace.evaluate.comparison import deciding_units, judge, losses
+from headrace.evaluate.drawing import Singly, drawing_of
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.resampling import Scored, resample
 from headrace.evaluate.result import Evaluation, Metric
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headrace.evaluate.drawing import Drawing
     from headrace.evaluate.intervals import Resampled
     from headrace.model.target import TargetSpec
 
@@ -43,6 +45,8 @@ def evaluate(
     metrics: Sequence[str | Measure] | None = None,
     primary: str | None = None,
     smallest_effect: float = 0.0,
+    groups: NDArray[Any] | None = None,
+    time: NDArray[Any] | None = None,
     resamples: int = 1000,
     confidence: float = 0.95,
     seed: int = 0,
@@ -66,6 +70,10 @@ def evaluate(
             roc_auc (binary), accuracy (multiclass), rmse (regression), quadratic_kappa (ordered
             classes), poisson_deviance (counts) or mae (quantiles).
         smallest_effect: The difference to a baseline that matters, in the primary metric's units.
+        groups: (rows,) equal for rows that belong together, such as those of a patient: intervals
+            draw them together.
+        time: (rows,) when each row was, for rows that are like their neighbours in time: intervals
+            draw blocks of them.
         resamples: How many times the rows are drawn for the bootstrap.
         confidence: How often the intervals hold the value of all rows of the same kind.
         seed: The same seed gives the same intervals.
@@ -105,14 +113,17 @@ def evaluate(
     }
     kernels = [Scored(one, target, truth, seen(one)) for one in chosen]
     kernels += [Scored(decisive, target, truth, other) for other in others.values()]
-    deciding = [one.deciding_rows(truth, scores) for one in chosen]
-    deciding += [decisive.deciding_rows(truth, scores)] * len(others)
+    series = losses(target.task, truth, scores)
+    drawing = drawing_of(len(truth), groups=groups, time=time, series=series)
+    judged = [*chosen, *([decisive] * len(others))]
+    deciding = [deciding_units(one, truth, scores, drawing) for one in judged]
     resampled = resample(
         kernels,
         len(truth),
         resamples=resamples,
         seed=seed,
         deciding=deciding,
+        drawing=drawing,
         engine=engine,
         checkpoint=checkpoint,
     )
@@ -122,7 +133,10 @@ def evaluate(
         target=target.name,
         task=target.task,
         rows=len(truth),
-        metrics={one.name: _metric(one, own[one], truth, seen(one), confidence) for one in chosen},
+        metrics={
+            one.name: _metric(one, own[one], truth, seen(one), confidence, drawing=drawing)
+            for one in chosen
+        },
         primary=decisive.name,
         comparisons={
             name: judge(
@@ -137,7 +151,7 @@ def evaluate(
         },
         classes=target.classes,
         threshold=target.threshold,
-        notes=(*notes, *_few_rows(target, truth)),
+        notes=(*notes, *filter(None, [drawing.sentence]), *_few_rows(target, truth)),
         y_true=truth,
         output=scores,
     )
@@ -164,14 +178,17 @@ def _metric(
     truth: NDArray[Any],
     scores: NDArray[Any],
     confidence: float,
+    *,
+    drawing: Drawing,
 ) -> Metric:
     interval = resampled.interval(confidence, lowest=measure.lowest, highest=measure.highest)
     low, high, note = interval
+    method = "bootstrap"
     if not math.isfinite(resampled.value):
         note = f"undefined: {measure.undefined}"
-    elif measure.formula:
+    elif measure.formula and isinstance(drawing, Singly):  # a formula takes rows for independent
         low, high = measure.formula(truth, scores, confidence)
-        note = ""
+        note, method = "", measure.method
     return Metric(
         name=measure.name,
         value=resampled.value,
@@ -180,7 +197,7 @@ def _metric(
         higher_is_better=measure.higher_is_better,
         confidence=confidence,
         note=note,
-        method=measure.method,
+        method=method,
     )
 
 

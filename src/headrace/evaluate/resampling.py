@@ -11,12 +11,14 @@ import hashlib
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
+from headrace.evaluate.drawing import Drawing, Singly
 from headrace.evaluate.intervals import FEWEST_DRAWS, Resampled
 from headrace.metrics.measure import find, known_by_name
 from headrace.model.target import TargetSpec
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 
     from headrace.metrics.measure import Kernel, Measure
 
-__all__ = ["Scored", "drawn_weights", "resample", "resample_block"]
+__all__ = ["Scored", "drawn_weights", "resample", "resample_blocks"]
 
 _BLOCK = 400_000
 """Weights that are drawn at a time: a block stays in the processor's cache."""
@@ -44,6 +46,10 @@ _GROUPS = 200
 
 _LONG_WORK = 10_000_000
 """Drawn rows from which on a progress bar and workers are worth it: about a tenth of a second."""
+
+_TASK = 4_000_000
+"""Weights that a worker draws at a time: beside some tenths of a second the scheduler's
+milliseconds do not count."""
 
 _DRAWS, _LEFT_OUT = "draws", "left-out"
 
@@ -94,23 +100,29 @@ class _Block:
 
 
 @dataclass(frozen=True)
-class _Drawing:
-    """How the rows are drawn.
+class _Draws:
+    """All draws of some rows.
 
     Attributes:
-        rows: How many there are.
-        resamples: How many times they are all drawn.
+        drawing: How the rows are drawn.
+        resamples: How many times.
         seed: Of the draws.
     """
 
-    rows: int
+    drawing: Drawing
     resamples: int
     seed: int
 
     @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return self.drawing.rows
+
+    @property
     def groups(self) -> int:
         """How many groups of rows are left out in turn."""
-        return min(self.rows, _GROUPS) if self.rows > 1 else 0
+        units = self.drawing.units
+        return min(units, _GROUPS) if units > 1 else 0
 
     def blocks(self) -> list[_Block]:
         """Answer all blocks, those of the draws first."""
@@ -129,25 +141,35 @@ class _Drawing:
         random = np.random.default_rng((self.seed, block.number))
         weights = np.empty((block.size, self.rows))
         for row in weights:
-            row[:] = np.bincount(random.integers(0, self.rows, self.rows), minlength=self.rows)
+            row[:] = self.drawing.weights(random)
         return weights
 
     @cached_property
     def _group(self) -> NDArray[np.intp]:
         """The group of each row."""
-        return np.random.default_rng(self.seed).permutation(self.rows) % max(self.groups, 1)
+        return self.drawing.parts(max(self.groups, 1), self.seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Answer the draws as plain values and arrays."""
+        about = {"resamples": self.resamples, "seed": self.seed}
+        return {"drawing": self.drawing.to_dict(), **about}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> _Draws:
+        """Rebuild the draws from `to_dict`."""
+        return cls(**{**data, "drawing": Drawing.from_dict(data["drawing"])})
 
 
 @dataclass(frozen=True)
 class _Work:
     """What a worker has to know to compute any block."""
 
-    drawing: _Drawing
+    draws: _Draws
     kernels: Sequence[Kernel] = field(repr=False)
 
     def values(self, block: _Block) -> NDArray[np.float64]:
         """Answer (metrics, resamples of the block)."""
-        weights = self.drawing.weights(block)
+        weights = self.draws.weights(block)
         return np.stack([kernel(weights) for kernel in self.kernels])
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,7 +180,7 @@ class _Work:
             arrays |= {id(one.y_true): one.y_true, id(one.output): one.output}
         places = {key: place for place, key in enumerate(arrays)}
         return {
-            "drawing": asdict(self.drawing),
+            "draws": self.draws.to_dict(),
             "arrays": list(arrays.values()),
             "metrics": [
                 {
@@ -180,13 +202,13 @@ class _Work:
             (measure,) = find([metric["name"]], target)
             y_true, output = (data["arrays"][metric[name]] for name in ("y_true", "output"))
             kernels.append(measure.prepare(y_true, output))
-        return cls(_Drawing(**data["drawing"]), kernels)
+        return cls(_Draws.from_dict(data["draws"]), kernels)
 
 
 @task(prepare=_Work.from_dict)
-def resample_block(block: Mapping[str, Any], work: _Work) -> NDArray[np.float64]:
-    """Answer the metrics of one block, (metrics, resamples of the block)."""
-    return work.values(_Block(**block))
+def resample_blocks(blocks: Sequence[Mapping[str, Any]], work: _Work) -> list[NDArray[np.float64]]:
+    """Answer the metrics of some blocks, each (metrics, resamples of the block)."""
+    return [work.values(_Block(**block)) for block in blocks]
 
 
 def resample(
@@ -196,6 +218,7 @@ def resample(
     resamples: int = 1000,
     seed: int = 0,
     deciding: Sequence[int] | None = None,
+    drawing: Drawing | None = None,
     engine: Engine = HERE,
     checkpoint: Path | None = None,
 ) -> list[Resampled]:
@@ -207,7 +230,8 @@ def resample(
         rows: How many rows there are.
         resamples: How many times all rows are drawn.
         seed: The same seed gives the same draws.
-        deciding: For each metric how many rows decide, if not all of them.
+        deciding: For each metric how many rows (or groups, or blocks) decide, if not all of them.
+        drawing: How the rows are drawn; None for one by one.
         engine: Who computes the blocks, if there are enough for that.
         checkpoint: A folder that keeps finished blocks; they are not computed again.
 
@@ -226,11 +250,12 @@ def resample(
         raise SettingError(f"resamples must be {FEWEST_DRAWS} or more, received {resamples}")
     whole = np.ones((1, rows))
     values = [float(kernel(whole)[0]) for kernel in kernels]
-    work = _Work(_Drawing(rows, resamples, seed), kernels)
+    way = Singly(rows) if drawing is None else drawing
+    work = _Work(_Draws(way, resamples, seed), kernels)
     kept = None if checkpoint is None else Checkpoint.of_work(checkpoint, _about(work, values))
     found = _computed(work, engine, kept)
     parts = [np.concatenate([np.empty((len(kernels), 0)), *found[kind]], axis=1) for kind in found]
-    counts = deciding or [rows] * len(kernels)
+    counts = deciding or [way.units] * len(kernels)
     return [Resampled(*one) for one in zip(values, *parts, counts, strict=True)]
 
 
@@ -241,19 +266,19 @@ def drawn_weights(rows: int, resamples: int, seed: int) -> Iterator[NDArray[np.f
         >>> [block.sum(axis=1).tolist() for block in drawn_weights(5, 3, seed=0)]
         [[5.0, 5.0, 5.0]]
     """
-    drawing = _Drawing(rows, resamples, seed)
-    return (drawing.weights(block) for block in drawing.blocks() if block.kind == _DRAWS)
+    draws = _Draws(Singly(rows), resamples, seed)
+    return (draws.weights(block) for block in draws.blocks() if block.kind == _DRAWS)
 
 
 def _computed(
     work: _Work, engine: Engine, kept: Checkpoint | None
 ) -> dict[str, list[NDArray[np.float64]]]:
     """Answer the values of all blocks by their kind, kept ones as they are."""
-    blocks = work.drawing.blocks()
+    blocks = work.draws.blocks()
     known = {} if kept is None else _known(kept, blocks, len(work.kernels))
     missing = [block for block in blocks if block.name not in known]
-    is_long = work.drawing.rows * work.drawing.resamples > _LONG_WORK
-    total = work.drawing.resamples + work.drawing.groups
+    is_long = work.draws.rows * work.draws.resamples > _LONG_WORK
+    total = work.draws.resamples + work.draws.groups
     with bar("resampling", total) if is_long else nullcontext() as progress:
         for block, values in zip(
             missing, _values(work, missing, engine if is_long else HERE), strict=True
@@ -276,14 +301,16 @@ def _values(work: _Work, blocks: Sequence[_Block], engine: Engine) -> Iterator[N
         yield from map(work.values, blocks)
         return
     sent, own = (
-        _Work(
-            work.drawing, [k for k, there in zip(work.kernels, away, strict=True) if there is side]
-        )
+        _Work(work.draws, [k for k, there in zip(work.kernels, away, strict=True) if there is side])
         for side in (True, False)
     )
-    tasks = (asdict(block) for block in blocks)
-    answers = map_tasks(engine, resample_block, tasks, shared=sent.to_dict())
-    for block, answer in zip(blocks, answers, strict=True):
+    together = max(1, _TASK // (work.draws.rows * max(block.size for block in blocks)))
+    tasks = (
+        [asdict(block) for block in blocks[first : first + together]]
+        for first in range(0, len(blocks), together)
+    )
+    answers = map_tasks(engine, resample_blocks, tasks, shared=sent.to_dict())
+    for block, answer in zip(blocks, chain.from_iterable(answers), strict=True):
         values = np.empty((len(away), block.size))
         values[away] = answer
         if own.kernels:
@@ -307,9 +334,9 @@ def _about(work: _Work, values: Sequence[float]) -> dict[str, Any]:
     """Answer what decides the draws, to know the same work again."""
     return {
         "work": "resampling",
-        "rows": work.drawing.rows,
-        "resamples": work.drawing.resamples,
-        "seed": work.drawing.seed,
+        "rows": work.draws.rows,
+        "resamples": work.draws.resamples,
+        "seed": work.draws.seed,
         "metrics": len(values),
         "content": hashlib.sha256(pack([list(values), work.to_dict()])).hexdigest(),
     }

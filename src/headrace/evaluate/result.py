@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.calibration import Calibration
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import Importance
+    from headrace.evaluate.lift import Lift
+    from headrace.evaluate.slices import Slices
     from headrace.evaluate.stability import Stability
+    from headrace.evaluate.thresholds import Thresholds
     from headrace.model.target import Label, Task
 
 __all__ = ["ClusterEvaluation", "Evaluation", "Metric"]
 
 _PLOTS = {"binary": "roc", "multiclass": "confusion", "regression": "residuals"}
+_SLICES = 5
+"""Slices that a summary lists."""
+
 _HEADER = ("metric", "value", "low", "high", "")
 
 
@@ -83,6 +90,7 @@ class Evaluation(Result):
         threshold: Binary: the second class is predicted when its probability is above this.
         importance: How much each raw column matters, if that was asked for.
         stability: What changes from training to training, if that was asked for.
+        slices: Where the model does worse, if there were enough rows to look.
         notes: What else should be known.
         y_true: (rows,) class index, or the target in its own units.
         output: (rows,) probability of the second class, (rows, classes), or (rows,) values in the
@@ -99,14 +107,22 @@ class Evaluation(Result):
     threshold: float = 0.5
     importance: Importance | None = None
     stability: Stability | None = None
+    slices: Slices | None = None
     notes: tuple[str, ...] = ()
     y_true: NDArray[Any] | None = field(default=None, repr=False)
     output: NDArray[Any] | None = field(default=None, repr=False)
 
     def scores(self) -> dict[str, Any]:
-        """Answer what a release remembers of an evaluation: all metrics and the primary one."""
+        """Answer what a release remembers of an evaluation, for its card and for maintenance."""
         metrics = {name: metric.to_dict() for name, metric in self.metrics.items()}
-        return {"primary": self.primary, "rows": self.rows, "metrics": metrics}
+        judged = self.task != "regression" and self.y_true is not None
+        return {
+            "primary": self.primary,
+            "rows": self.rows,
+            "metrics": metrics,
+            "calibration": self.calibration().sentence() if judged else "",
+            "slices": self.slices.lines() if self.slices else [],
+        }
 
     def summary(self) -> str:
         """Answer a table of metrics, then the verdicts, importance, stability and notes."""
@@ -114,6 +130,7 @@ class Evaluation(Result):
         parts += ["\n".join(self._verdicts())] if self.comparisons else []
         parts += [self.importance.summary()] if self.importance else []
         parts += [self.stability.summary()] if self.stability else []
+        parts += [self.slices.summary(most=_SLICES)] if self.slices else []
         parts += ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
         return "\n\n".join(parts)
 
@@ -130,6 +147,7 @@ class Evaluation(Result):
             "comparisons": {name: one.to_dict() for name, one in self.comparisons.items()},
             "importance": self.importance.to_dict() if self.importance else None,
             "stability": self.stability.to_dict() if self.stability else None,
+            "slices": self.slices.to_dict() if self.slices else None,
             "notes": list(self.notes),
         }
 
@@ -139,6 +157,89 @@ class Evaluation(Result):
 
         axes: Axes = getattr(visualization, _PLOTS[self.task])(self, ax=ax)
         return axes
+
+    def calibration(self, label: Label | None = None, *, bins: int = 10) -> Calibration:
+        """Answer how true the probabilities come, beside what chance alone would show.
+
+        Args:
+            label: The class whose probability is looked at; None for the second of two classes,
+                and of several for the predicted class.
+            bins: Bins of about equally many rows.
+
+        Raises:
+            SettingError: There are no probabilities, no rows, or no such class.
+        """
+        from headrace.evaluate.calibration import calibration
+
+        if label is None and self.task == "multiclass":
+            truth, output = self._rows()
+            return calibration(
+                truth == output.argmax(axis=1),
+                output.max(axis=1),
+                bins=bins,
+                confidence=self.confidence,
+                of="the predicted class",
+            )
+        hit, stated, name = self._of_class(label)
+        return calibration(hit, stated, bins=bins, confidence=self.confidence, of=name)
+
+    def thresholds(
+        self, costs: Mapping[str, float] | None = None, *, label: Label | None = None
+    ) -> Thresholds:
+        """Answer what thresholds of the probability find, miss and cost.
+
+        Args:
+            costs: What outcomes cost, of "true_positive", "false_positive", "false_negative" and
+                "true_negative"; one for each error when none are given.
+            label: The class that is looked for; None for the second of two.
+
+        Raises:
+            SettingError: There are no probabilities, no rows, no such class or outcome.
+        """
+        from headrace.evaluate.thresholds import thresholds
+
+        hit, stated, _ = self._of_class(label)
+        return thresholds(hit, stated, costs=costs, confidence=self.confidence)
+
+    def lift(self, label: Label | None = None, *, parts: int = 10) -> Lift:
+        """Answer what is found by looking at the highest probabilities first.
+
+        Args:
+            label: The class that is looked for; None for the second of two.
+            parts: Parts of about equally many rows.
+
+        Raises:
+            DataError: No row is of the class.
+            SettingError: There are no probabilities, no rows, or no such class.
+        """
+        from headrace.evaluate.lift import lift
+
+        hit, stated, _ = self._of_class(label)
+        return lift(hit, stated, parts=parts, confidence=self.confidence)
+
+    @property
+    def confidence(self) -> float:
+        """Of the intervals."""
+        return self.metrics[self.primary].confidence
+
+    def _rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        if self.task == "regression":
+            raise SettingError("this needs probabilities, and a regression states none")
+        if self.y_true is None or self.output is None:
+            raise SettingError(
+                "this evaluation was kept without its rows: evaluate again to look at them"
+            )
+        return self.y_true, self.output
+
+    def _of_class(self, label: Label | None) -> tuple[NDArray[Any], NDArray[Any], str]:
+        truth, output = self._rows()
+        if label is None and self.task == "multiclass":
+            raise SettingError(f"of several classes name one: label= one of {list(self.classes)}")
+        if label is not None and label not in self.classes:
+            raise SettingError(f"label must be one of {list(self.classes)}, received {label!r}")
+        place = 1 if label is None else self.classes.index(label)
+        stated = output[:, place] if output.ndim > 1 else output if place else 1 - output
+        return truth == place, stated, str(self.classes[place])
 
     def _repr_html_(self) -> str:
         parts = [html_table(_HEADER, self._cells(), caption=self._title())]
@@ -150,12 +251,13 @@ class Evaluation(Result):
             header = ["metric", "mean", "deviation", "lowest", "highest"]
             parts += [html_table(header, self.stability.table(), caption="stability")]
             parts += [html_list([self.stability.sentence()])]
+        parts += [self.slices._repr_html_()] if self.slices else []
         parts += [html_list(self.notes)]
         return "".join(parts)
 
     def _title(self) -> str:
-        confidence = self.metrics[self.primary].confidence
-        return f"{self.target}: {self.task}, {self.rows:,} rows, {100 * confidence:.4g} % intervals"
+        size = f"{self.rows:,} rows, {100 * self.confidence:.4g} % intervals"
+        return f"{self.target}: {self.task}, {size}"
 
     def _cells(self) -> list[list[str]]:
         return [one.cells(primary=name == self.primary) for name, one in self.metrics.items()]

@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import polars as pl
-
 from headrace.clustering.kmeans import KMeans
-from headrace.data.conform import conform
-from headrace.data.lazy_split import is_drawn
-from headrace.data.scan import batches, collect, in_memory
+from headrace.data.scan import in_memory
 from headrace.data.source import read
-from headrace.errors import DataError, NotTrainedError, Problem
+from headrace.errors import NotTrainedError
 from headrace.evaluate.baseline import BASELINES, baselines
 from headrace.evaluate.clusters import evaluate_clusters
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
+from headrace.evaluate.labelled import LabelledRows, labelled_rows, labelled_sample
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.several import SeveralEvaluations
+from headrace.evaluate.slices import Slices, slices_of
 from headrace.evaluate.stability import Stability, stability
 from headrace.metrics.measure import of_values
 from headrace.model.targets import Targets
 from headrace.progress import bar
 from headrace.stage import Context, Stage
-from headrace.train.labels import LABEL, label_series, require_column
-from headrace.train.lazy_rows import lazy_canonical
-from headrace.train.reading import ROW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import polars as pl
     from numpy.typing import NDArray
 
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
@@ -42,24 +38,14 @@ if TYPE_CHECKING:
 
     AnyEvaluation: TypeAlias = "Evaluation | SeveralEvaluations | ClusterEvaluation"
 
-__all__ = ["Evaluate", "LabelledRows", "labelled_rows", "labelled_sample"]
+__all__ = ["Evaluate"]
 
 
-@dataclass(frozen=True)
-class LabelledRows:
-    """Canonical rows whose label is known.
+_SLICED_ROWS = 200
+"""Fewer rows than these can hardly show a slice."""
 
-    Attributes:
-        canonical: The feature columns.
-        labels: The labels, none missing.
-        y_true: The labels as the metrics read them: class index, or values in their own units.
-        notes: What was left out.
-    """
-
-    canonical: pl.DataFrame
-    labels: pl.Series
-    y_true: NDArray[Any]
-    notes: tuple[str, ...]
+_CROSSED_COLUMNS = 60
+"""With more columns slices are of one column each: pairs would take minutes."""
 
 
 class Evaluate(Stage):
@@ -72,6 +58,11 @@ class Evaluate(Stage):
             the training rows as the network saw them, so a loaded pipeline has none.
         importance: Whether to measure how much each column matters.
         stability: How many trainings with other seeds to compare; 0 for none.
+        slices: Whether to look for groups of rows that the network does worse on.
+        groups: A column whose rows belong together where it is equal, such as a patient: intervals
+            draw them together.
+        time: A column that says when a row was, for rows that are like their neighbours in time:
+            intervals draw blocks of them.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
         most_rows: Of a table that is not in memory, a random sample of so many labelled rows is
@@ -91,6 +82,9 @@ class Evaluate(Stage):
         compare: Sequence[str] = BASELINES,
         importance: bool = True,
         stability: int = 0,
+        slices: bool = True,
+        groups: str | None = None,
+        time: str | None = None,
         resamples: int = 1000,
         confidence: float = 0.95,
         most_rows: int = 1_000_000,
@@ -102,6 +96,9 @@ class Evaluate(Stage):
         self.compare = compare
         self.importance = importance
         self.stability = stability
+        self.slices = slices
+        self.groups = groups
+        self.time = time
         self.resamples = resamples
         self.confidence = confidence
         self.most_rows = most_rows
@@ -164,6 +161,8 @@ class Evaluate(Stage):
                 primary=self.primary,
                 resamples=self.resamples,
                 confidence=self.confidence,
+                groups=rows.beside.get(self.groups or ""),
+                time=rows.beside.get(self.time or ""),
                 seed=pipeline.seed,
                 notes=(*rows.notes, *notes),
                 engine=pipeline.engine,
@@ -174,14 +173,16 @@ class Evaluate(Stage):
                 result,
                 importance=self._importance(fitted, rows, result.primary, pipeline.seed),
                 stability=self._stability(pipeline, fitted, rows, progress.advance),
+                slices=self._slices(fitted, rows, output, pipeline.seed),
             )
             progress.advance(note="done")
         return result
 
     def _rows(self, fitted: Fitted, rows: pl.LazyFrame, seed: int) -> LabelledRows:
+        beside = [name for name in (self.groups, self.time) if name is not None]
         if in_memory(rows):
-            return labelled_rows(fitted, rows)
-        return labelled_sample(fitted, rows, self.most_rows, seed)
+            return labelled_rows(fitted, rows, beside=beside)
+        return labelled_sample(fitted, rows, self.most_rows, seed, beside=beside)
 
     def _folder(self, pipeline: Pipeline, target: str) -> Path | None:
         """Answer the folder of a target's resamples; of several targets each has its own."""
@@ -224,6 +225,15 @@ class Evaluate(Stage):
             confidence=self.confidence,
             seed=seed,
         )
+
+    def _slices(
+        self, fitted: Fitted, rows: LabelledRows, output: NDArray[Any], seed: int
+    ) -> Slices | None:
+        columns = len(fitted.schema.columns)
+        if not self.slices or len(rows.y_true) < _SLICED_ROWS:
+            return None
+        depth = 2 if columns <= _CROSSED_COLUMNS else 1
+        return slices_of(fitted, rows, output, depth=depth, seed=seed)
 
     def _stability(
         self, pipeline: Pipeline, fitted: Fitted, rows: LabelledRows, advance: Any
@@ -271,65 +281,3 @@ class Evaluate(Stage):
                 refit=refit,
                 confidence=self.confidence,
             )
-
-
-def labelled_rows(fitted: Fitted, data: object, labels: pl.Series | None = None) -> LabelledRows:
-    """Bring rows and their labels into the form that metrics read; unlabelled rows are left out.
-
-    Args:
-        fitted: The pipeline.
-        data: Raw rows, with the target's column unless labels are given.
-        labels: A label for each row, null where it is not known.
-
-    Raises:
-        DataError: If no row has a label, or a label is none of the classes.
-    """
-    spec = fitted.network.target_spec
-    raw = collect(read(data))
-    if not raw.height:
-        raise DataError([Problem("the table is empty: it has columns but no rows")])
-    values = label_series(raw, spec.name) if labels is None else labels
-    canonical = conform(raw.lazy(), fitted.schema, ignore=fitted.beside).collect()
-    known = canonical.with_columns(values.alias(LABEL)).filter(values.is_not_null())
-    if not known.height:
-        raise DataError([Problem("no row has a label", column=spec.name)])
-    left = raw.height - known.height
-    notes = (f"{left:,} of {raw.height:,} rows have no label and were left out",) if left else ()
-    found = known[LABEL].alias(spec.name)
-    return LabelledRows(known.drop(LABEL), found, spec.truth(found), notes)
-
-
-def labelled_sample(fitted: Fitted, rows: pl.LazyFrame, most: int, seed: int) -> LabelledRows:
-    """Bring rows of a lazy table and their labels into the form that metrics read.
-
-    Of more than `most` labelled rows about so many are drawn, each by a hash of its number.
-
-    Args:
-        fitted: The pipeline.
-        rows: Raw rows, with the target's column; they are never held.
-        most: How many labelled rows may be held.
-        seed: The same seed draws the same rows.
-
-    Raises:
-        DataError: If no row has a label, or a label is none of the classes.
-    """
-    spec = fitted.network.target_spec
-    require_column(spec.name, rows.collect_schema().names(), "target")
-    known = lazy_canonical(rows, fitted.schema, spec.name, None, ignore=fitted.beside)
-    count, labelled = collect(
-        known.select(pl.len(), pl.col(LABEL).count().alias("labelled")), streaming=True
-    ).row(0)
-    if not labelled:
-        raise DataError([Problem("no row has a label", column=spec.name)])
-    known, notes = known.filter(pl.col(LABEL).is_not_null()), []
-    if labelled < count:
-        notes.append(f"{count - labelled:,} of {count:,} rows have no label and were left out")
-    if labelled > most:
-        known = known.filter(is_drawn(pl.col(ROW), most / labelled, seed + 3))
-    held = pl.concat(batches(known))
-    if held.height < labelled:
-        notes.append(
-            f"a random sample of {held.height:,} of {labelled:,} labelled rows is measured"
-        )
-    found = held[LABEL].alias(spec.name)
-    return LabelledRows(held.drop(LABEL, ROW), found, spec.truth(found), tuple(notes))

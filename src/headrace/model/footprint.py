@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 from typing import Self
 
-__all__ = ["PeakMemory", "resident"]
+__all__ = ["PeakMemory", "most_resident", "resident"]
 
 _STATUS = Path("/proc/self/status")
 _EVERY = 0.02
@@ -22,11 +22,29 @@ def resident() -> int:
         >>> resident() > 1_000_000
         True
     """
-    if _STATUS.is_file():
-        for line in _STATUS.read_text(encoding="ascii").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-    return _most_so_far()
+    held = _from_status("VmRSS")
+    return most_resident() if held is None else held
+
+
+def most_resident() -> int:
+    """Answer the most bytes of memory that this process has held so far; 0 on Windows.
+
+    On Linux `getrusage` also counts what the parent held when it started this process (`ru_maxrss`
+    survives fork and exec), so the system's own mark is read instead.
+
+    Example:
+        >>> most_resident() > 1_000_000
+        True
+    """
+    held = _from_status("VmHWM")
+    if held is not None:
+        return held
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 class PeakMemory:
@@ -68,10 +86,10 @@ class PeakMemory:
         self.bytes = max(self.bytes, resident() - self._start)
 
 
-def _most_so_far() -> int:
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+def _from_status(name: str) -> int | None:
+    """Answer a figure of the system's about this process in bytes; None outside of Linux."""
+    if _STATUS.is_file():
+        for line in _STATUS.read_text(encoding="ascii").splitlines():
+            if line.startswith(f"{name}:"):
+                return int(line.split()[1]) * 1024
+    return None

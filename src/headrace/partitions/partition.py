@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from headrace.data.files import from_paths, list_files
-from headrace.data.scan import batches, collect
+from headrace.data.plans import plain_scan
+from headrace.data.scan import batches, collect, of_exactly
 from headrace.data.source import read
 
 if TYPE_CHECKING:
@@ -36,13 +36,8 @@ _COPIES = 32
 
 _TEXT_BYTES = 32
 
-_SLICED = ("Parquet", "Arrow IPC")
-"""Formats of which some rows can be read without those before them."""
-
-_SCAN = re.compile(
-    r"(?P<format>Parquet|Ipc) SCAN \[(?P<paths>[^\]]*)\]\s*PROJECT \*/\d+ COLUMNS"
-    r"(\s*ESTIMATED ROWS: \d+)?\s*"
-)
+_FORMATS = {"Parquet": "Parquet", "Ipc": "Arrow IPC"}
+"""What `headrace.data.files` calls the formats of which rows can be read without those before."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +73,7 @@ class Partition:
         """
         if self.frame is not None:
             return self.frame.lazy()
-        if self.format in _SLICED:
+        if self.format in _FORMATS.values():
             scan = pl.scan_parquet if self.format == "Parquet" else pl.scan_ipc
             return scan(self.path, glob=False).slice(self.skip, self.rows)
         return from_paths([self.path])
@@ -155,14 +150,15 @@ def split_lazy(
         rows: Of a partition, at most.
         columns: Columns that are wanted; a partition that is a part of a file has the others too.
     """
-    scanned = _scanned(table)
+    scanned = plain_scan(table)
     if scanned is not None:
-        yield from _split_files(*scanned, rows)
+        kind, files = scanned
+        yield from _split_files(_FORMATS[kind], files, rows)
         return
     if columns is not None:
         table = table.select(name for name in table.collect_schema().names() if name in columns)
     first = 0
-    for chunk in _rebatched(batches(table, rows), rows):
+    for chunk in of_exactly(rows, batches(table, rows)):
         yield Partition(chunk.height, first, chunk)
         first += chunk.height
     if not first:
@@ -177,22 +173,11 @@ def _paths(data: object) -> list[str | Path]:
     return []
 
 
-def _scanned(table: pl.LazyFrame) -> tuple[str, list[Path]] | None:
-    """Answer the files of a lazy table that is nothing but a scan of them."""
-    found = _SCAN.fullmatch(table.explain(optimized=False))
-    if found is None or "..." in found["paths"] or "://" in found["paths"]:
-        return None
-    files = [Path(name) for name in found["paths"].split(", ")]
-    if not all(file.is_file() for file in files):
-        return None
-    return "Parquet" if found["format"] == "Parquet" else "Arrow IPC", files
-
-
 def _split_files(kind: str, files: Sequence[Path], rows: int) -> Iterator[Partition]:
     first = 0
     for file in files:
         path = str(file.resolve())
-        if kind not in _SLICED:
+        if kind not in _FORMATS.values():
             yield Partition(path=path, format=kind, first=0 if len(files) == 1 else None)
             continue
         edges = _edges(kind, path, rows)
@@ -218,18 +203,3 @@ def _edges(kind: str, path: str, rows: int) -> list[int]:
         while end - edges[-1] > rows:
             edges.append(edges[-1] + rows)
     return [*edges, end] if end > edges[-1] or end == 0 else edges
-
-
-def _rebatched(chunks: Iterable[pl.DataFrame], rows: int) -> Iterator[pl.DataFrame]:
-    """Cut again into tables of exactly so many rows, so that nothing depends on who read them."""
-    held: list[pl.DataFrame] = []
-    count = 0
-    for chunk in chunks:
-        held.append(chunk)
-        count += chunk.height
-        while count >= rows:
-            table = pl.concat(held, rechunk=True)
-            yield table.head(rows)
-            held, count = [table.slice(rows)], count - rows
-    if count:
-        yield pl.concat(held, rechunk=True)

@@ -34,7 +34,10 @@ _PROGRAM = 400_000_000
 """A network's weights, their copies, and what its compiled steps hold on their way."""
 
 _SCAN = 300_000_000
-"""What streaming scans leave behind when the network is trained."""
+"""What streaming scans of a small table leave behind when the network is trained."""
+
+_SCAN_ROW, _MOST_SCAN = 6, 600_000_000
+"""What they leave behind of each row, up to the most that was measured (50 million rows)."""
 
 _BLOCK = 4_096
 _LEAST_WINDOW = 16 * _BLOCK
@@ -82,7 +85,8 @@ class Budget:
         """
         limit = base + available_memory() // 2 if memory is None else memory
         row = 4 * (len(spec.numbers) + len(spec.categories)) + 8
-        fixed = _needed_anyway(base) + held * row * _HELD_COPIES
+        scans = min(_SCAN_ROW * rows, _MOST_SCAN - _SCAN)
+        fixed = _needed_anyway(base) + scans + held * row * _HELD_COPIES
         free = limit - fixed
         most = min(_MOST_WINDOW, -(-rows // _BLOCK) * _BLOCK)
         fitting = int(free / (row * _WINDOW_COPIES)) // _BLOCK * _BLOCK

@@ -203,4 +203,7 @@ class Fitted:
             "steps": [repr(step) for step in self.steps],
             "portable": self.plan.portable,
             "metrics": self.scores.get("metrics", {}),
+            "test_rows": self.scores.get("rows"),
+            "calibration": self.scores.get("calibration", ""),
+            "slices": self.scores.get("slices", []),
         }

@@ -27,27 +27,23 @@ from headrace.data.source import read
 from headrace.data.split import Split
 from headrace.errors import SettingError
 from headrace.model.footprint import PeakMemory, resident
-from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.progress import bar
 from headrace.sizes import size_text
-from headrace.stopping import saves_when_stopped
-from headrace.storage.checkpoint import Checkpoint
 from headrace.storage.documents import document_bytes
-from headrace.storage.lock import locked
 from headrace.train.budget import Budget
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
 from headrace.train.contents import Contents
 from headrace.train.fitted import Fitted, Kept
-from headrace.train.identity import identity
 from headrace.train.labels import LABEL, require_column
 from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
 from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
 from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, requiring
+from headrace.train.resumed import resumed
 from headrace.train.store import FeatureStore, store_key
 
 if TYPE_CHECKING:
@@ -56,6 +52,7 @@ if TYPE_CHECKING:
     from headrace.data.schema import Kind
     from headrace.engine import Engine
     from headrace.model.labelled import Labelled
+    from headrace.model.loop import Resuming
     from headrace.model.target import TargetSpec
     from headrace.plan.plan import Plan
     from headrace.preprocessing.fit import FittedSteps
@@ -68,9 +65,6 @@ if TYPE_CHECKING:
 __all__ = ["train_streamed"]
 
 _SAMPLE = 1_000
-_PATIENCE = 10.0
-"""Seconds to wait for another process that trains in the same folder."""
-
 _SHARE = 0.2
 _MOST_KEPT = 100_000
 """Training rows that stay in memory, for the baselines of an evaluation."""
@@ -121,18 +115,21 @@ def train_streamed(
             rows = read_lazy_rows(source, target, weight, kinds)
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
         work = _Work(rows, chosen, _check(chosen), validation, seed, engine, base, clock)
-        settings = {"target": target, "kinds": _plain(kinds), "weight": weight, "seed": seed}
         if checkpoint is None:
             with _spill() as folder:
                 fitted = work.fit(folder, None, progress)
         else:
-            about = identity(source, chosen, validation, settings=settings)
-            kept = Checkpoint.of_work(checkpoint, about)
-            with (
-                locked(checkpoint / "lock", patience=_PATIENCE),
-                saves_when_stopped(checkpoint) as stopping,
-            ):
-                fitted = work.fit(checkpoint / "features", Resuming(kept, stopping), progress)
+            with resumed(
+                checkpoint,
+                source,
+                chosen,
+                validation,
+                target=target,
+                kinds=kinds,
+                weight=weight,
+                seed=seed,
+            ) as resuming:
+                fitted = work.fit(checkpoint / "features", resuming, progress)
     return replace(
         fitted,
         result=_with_memory(fitted.result, base + peak.bytes),
@@ -250,10 +247,6 @@ class _Work:
             return written, None
         held = replace(learn, rows=parts.validation, training=False)
         return written, store.write(store_key(**decided, side="held"), held)
-
-
-def _plain(kinds: Mapping[str, Kind] | None) -> dict[str, str]:
-    return {name: str(kind) for name, kind in (kinds or {}).items()}
 
 
 def _needs_table(what: str) -> str:

@@ -13,23 +13,19 @@ from headrace.data.source import read
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.model.loop import Resuming
 from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.progress import bar
-from headrace.stopping import saves_when_stopped
-from headrace.storage.checkpoint import Checkpoint
-from headrace.storage.lock import locked
 from headrace.train.budget import fits_in_memory
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
 from headrace.train.holdout import Parts, Validation, split_rows
-from headrace.train.identity import identity
 from headrace.train.labels import LABEL
 from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, WEIGHT, TrainingRows, read_rows, requiring
+from headrace.train.resumed import resumed
 from headrace.train.streamed import train_streamed
 
 if TYPE_CHECKING:
@@ -42,6 +38,7 @@ if TYPE_CHECKING:
     from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
     from headrace.model.fitted import FittedNetwork
+    from headrace.model.loop import Resuming
     from headrace.plan.features import Features
     from headrace.preprocessing.step import Step
     from headrace.progress import Bar
@@ -51,9 +48,6 @@ __all__ = ["Validation", "continue_training", "train"]
 _SAMPLE = 1_000
 _FIRST_SHARE = 0.5
 """Of the time, when the network is trained a second time."""
-
-_PATIENCE = 10.0
-"""Seconds to wait for another process that trains in the same folder."""
 
 
 def train(
@@ -118,23 +112,17 @@ def train(
         work = _Work(rows, chosen, target, kinds, validation, weight, seed, engine, cache, clock)
         if checkpoint is None:
             return work.fit(None, progress)
-        about = identity(
+        with resumed(
+            checkpoint,
             rows.raw,
             chosen,
             validation,
-            settings={
-                "target": target if target is None or isinstance(target, str) else list(target),
-                "kinds": {name: str(kind) for name, kind in (kinds or {}).items()},
-                "weight": weight,
-                "seed": seed,
-            },
-        )
-        kept = Checkpoint.of_work(checkpoint, about)
-        with (
-            locked(checkpoint / "lock", patience=_PATIENCE),
-            saves_when_stopped(checkpoint) as stopping,
-        ):
-            return work.fit(Resuming(kept, stopping), progress)
+            target=target,
+            kinds=kinds,
+            weight=weight,
+            seed=seed,
+        ) as resuming:
+            return work.fit(resuming, progress)
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.duration import seconds
 from headrace.errors import SettingError
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.scores import to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.metrics.measure import find, of_values, primary
 from headrace.model.monitor import LOSS
 from headrace.train.training import train

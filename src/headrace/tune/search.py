@@ -17,9 +17,9 @@ from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.comparison import judge
+from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores, to_scores
-from headrace.evaluate.stage import labelled_rows
 from headrace.train.budget import fits_in_memory
 from headrace.train.cached import train_kept
 from headrace.train.labels import LABEL, label_series

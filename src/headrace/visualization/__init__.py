@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.judgement import fairness as fairness
+    from headrace.visualization.judgement import gain as gain
+    from headrace.visualization.judgement import reliability as reliability
+    from headrace.visualization.judgement import slices as slices
+    from headrace.visualization.judgement import threshold_costs as threshold_costs
     from headrace.visualization.page import report as report
     from headrace.visualization.page import write_report as write_report
     from headrace.visualization.picture import svg as svg
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
     from headrace.visualization.trials import tuning_importance as tuning_importance
     from headrace.visualization.trials import tuning_parallel as tuning_parallel
     from headrace.visualization.trials import tuning_slices as tuning_slices
+    from headrace.visualization.verdicts import comparison as comparison
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
 # the import system would put the module in its place.
@@ -42,20 +48,26 @@ _NAMES = {
     "before_after": "columns",
     "calibration": "classification",
     "cluster_scatter": "clusters",
+    "comparison": "verdicts",
     "confusion": "classification",
     "distributions": "columns",
     "drift": "shift",
     "drifted_columns": "shift",
+    "fairness": "judgement",
+    "gain": "judgement",
     "importance": "explanation",
     "learning_rates": "curves",
     "pareto": "trials",
     "precision_recall": "classification",
     "quality": "shift",
+    "reliability": "judgement",
     "report": "page",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
+    "slices": "judgement",
     "svg": "picture",
+    "threshold_costs": "judgement",
     "training_curves": "curves",
     "tuning": "curves",
     "tuning_importance": "trials",

@@ -296,6 +296,15 @@ def _stability(result: Any) -> Table:
     return Table(names, result.stability.table(), caption="over several trainings")
 
 
+def _slices(result: Any) -> Table:
+    rows = []
+    for one in result.found:
+        figures = rounded(one.difference, one.low, one.high, width=one.high - one.low)
+        rows.append((one.name, one.rows, *figures, Figure(f"{one.q_value:.1g}")))
+    names = ("slice", "rows", "more loss", "low", "high", "q")
+    return Table(names, rows, caption=result.sentence())
+
+
 def _learnt(result: Any) -> Table:
     return Table(("step", "what it learnt"), list(result.learnt.items()))
 
@@ -355,6 +364,7 @@ _TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
     (lambda result: _has("trials")(result) and _has("parameters")(result), _settings),
     (_has("stability"), _stability),
     (_has("inertia"), _clusters),
+    (_has("search_rows"), _slices),
     (_has("learnt"), _learnt),
     (_has("findings"), _findings),
     (_columns_have("edges"), _profile),

@@ -11,12 +11,14 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import psutil
 import pytest
 
 from headrace.engine import Engine
 from headrace.errors import SettingError, WorkerError
 from headrace.model.parallel import driver, teams
+from headrace.storage.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,6 +71,49 @@ def test_workers_end_with_the_process_that_asked_for_them(tmp_path: Path) -> Non
     gone, alive = psutil.wait_procs(workers, timeout=20)
     assert len(gone) == 1
     assert not alive
+
+
+_TRAIN = """
+import sys
+from pathlib import Path
+import numpy as np
+import polars as pl
+import headrace as hr
+rows = pl.DataFrame({"a": [n / 500 for n in range(500)], "b": [n % 7 / 7 for n in range(500)]})
+settings = {"epochs": 80, "patience": None, "batch_size": 50, "optimizer": "sgd", "dropout": 0.0}
+pipe = hr.Pipeline([hr.Network([4], workers=2, **settings)], target="b")
+pipe.train(rows, checkpoint=Path(sys.argv[1]))
+network = pipe.fitted.network
+np.savez(sys.argv[2], *network.weights(), loss=network.history["loss"])
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_that_asked_goes_on_from_what_its_workers_told(tmp_path: Path) -> None:
+    def command(name: str) -> list[str]:
+        return [sys.executable, "-c", _TRAIN, str(tmp_path / name), str(tmp_path / f"{name}.npz")]
+
+    asks = subprocess.Popen(command("killed"))
+    try:
+        (kept,) = wait_for(lambda: list((tmp_path / "killed").rglob("state.npz")))
+    finally:
+        asks.kill()
+        asks.wait()
+    state = Checkpoint(kept.parent).load("state")
+    assert state is not None
+    progress = state.document["progress"]
+    assert 0 < progress["epoch"] < 80
+    # Whatever the training begins with is kept: figures that it cannot come to by itself.
+    progress["history"]["loss"][0] = 123.0
+    Checkpoint(kept.parent).save("state", state.document, state.arrays)
+    subprocess.run(command("killed"), check=True)
+    subprocess.run(command("whole"), check=True)
+    went_on, whole = (np.load(tmp_path / f"{name}.npz") for name in ("killed", "whole"))
+    assert went_on["loss"][0] == 123.0
+    assert went_on["loss"][1:] == pytest.approx(whole["loss"][1:], rel=1e-4)
+    for name in whole.files[1:]:
+        np.testing.assert_allclose(went_on[name], whole[name], rtol=1e-3, atol=1e-5)
+    assert not list((tmp_path / "killed").rglob("state.npz"))
 
 
 def wait_for(found: Callable[[], Any]) -> Any:

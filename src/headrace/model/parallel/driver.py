@@ -81,7 +81,7 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
         rows, held = _in_memory(*keras_rows(assembly, fitting, loss))
         check_by_row(loss, assembly.model, rows)
         build_training(assembly.model, rows)
-        start = state_of(assembly.model, Progress())
+        start = _kept_state(fitting) or state_of(assembly.model, Progress())
         job = Job(
             network,
             member,
@@ -110,6 +110,11 @@ def fit_on_workers(network: Network, member: Member, fitting: Fitting) -> Fitted
     )
     keep_finished(fitting.resuming, assembly.model, training)
     return fitted_to(assembly, fitting, training)
+
+
+def _kept_state(fitting: Fitting) -> Piece | None:
+    """Answer the state that an earlier process has come to, if one has."""
+    return None if fitting.resuming is None else fitting.resuming.kept.load(STATE)
 
 
 def _in_memory(rows: AnyRows, held: AnyRows | None) -> tuple[Rows, Rows | None]:
@@ -155,6 +160,7 @@ class _Rounds:
 
     def __init__(self, team: Team, job: Job, table: _Table, wanted: int) -> None:
         self._team, self._job, self._table, self._wanted = team, job, table, wanted
+        self._told: bytes | None = None
         self.notes: list[str] = []
 
     def train(self, start: Piece) -> Piece:
@@ -184,6 +190,7 @@ class _Rounds:
         try:
             while waiting and time.monotonic() < until:
                 done, waiting = wait(waiting, _LOOK, FIRST_COMPLETED)
+                self._keep_told()
                 lost = {futures[number] for number in self._team.lost()} & waiting
                 if until == float("inf") and (lost or any(map(_failed, done))):
                     self._team.stop()
@@ -194,6 +201,15 @@ class _Rounds:
             for future in futures:
                 future.cancel()  # nothing for those that are done
         return [_report(future) for future in futures]
+
+    def _keep_told(self) -> None:
+        """Keep the newest state, so that a training goes on when this process has died, too."""
+        resuming, told = self._table.fitting.resuming, self._team.state()
+        if resuming is None or told is None or told is self._told:
+            return
+        piece = piece_from_bytes(told, STATE)
+        resuming.kept.save(STATE, piece.document, piece.arrays)
+        self._told = told
 
     def _given(self, number: int, workers: int) -> bytes:
         shard = self._table.shard(self._job, number, workers)

@@ -23,6 +23,9 @@ __all__ = ["free_port", "run_worker"]
 _PAUSE = 0.1
 _TAIL = 2000
 
+_TELL = 10.0
+"""Seconds between two states that are told: the work of so many is lost with who asked."""
+
 
 def free_port() -> int:
     """Answer a port that is free on this machine now."""
@@ -38,6 +41,7 @@ def run_worker(
     *,
     threads: int,
     stopped: Callable[[], bool],
+    told: Callable[[bytes], None] | None = None,
     environment: Mapping[str, str] | None = None,
     folder: str | None = None,
 ) -> dict[str, Any]:
@@ -49,6 +53,7 @@ def run_worker(
         addresses: "host:port" of every worker.
         threads: Of TensorFlow.
         stopped: Answers whether to end the process at once, as another worker is gone.
+        told: Is given the states that the worker passes, now and then.
         environment: Further variables of the process.
         folder: Where the worker's folder is made; None for the system's temporary folder.
 
@@ -61,7 +66,8 @@ def run_worker(
         for piece in (JOB, START):
             write_file(own / f"{piece}.npz", parcel[piece])
         variables = _variables(number, addresses, threads) | dict(environment or {})
-        status, errors = _run(own, os.environ | variables, stopped)
+        telling = None if told is None else _Telling(own / f"{STATE}.npz", told)
+        status, errors = _run(own, os.environ | variables, stopped, telling)
         left = {piece: _content(own / f"{piece}.npz") for piece in (ANSWER, STATE, FAILURE)}
     return {"status": status, "errors": errors, **left}
 
@@ -75,8 +81,24 @@ def _variables(number: int, addresses: Sequence[str], threads: int) -> dict[str,
     }
 
 
+class _Telling:
+    """Tells the state that lies in a file when it is new, not too often."""
+
+    def __init__(self, file: Path, told: Callable[[bytes], None]) -> None:
+        self._file, self._told = file, told
+        self._next = 0.0
+
+    def look(self) -> None:
+        if time.monotonic() >= self._next and self._file.is_file():
+            self._told(self._file.read_bytes())
+            self._next = time.monotonic() + _TELL
+
+
 def _run(
-    folder: Path, environment: Mapping[str, str], stopped: Callable[[], bool]
+    folder: Path,
+    environment: Mapping[str, str],
+    stopped: Callable[[], bool],
+    telling: _Telling | None,
 ) -> tuple[int, str]:
     errors = folder / "errors.txt"
     command = [sys.executable, "-m", "headrace.model.parallel.worker", str(folder)]
@@ -86,6 +108,8 @@ def _run(
         )
         try:
             while process.poll() is None and not stopped():
+                if telling is not None:
+                    telling.look()
                 time.sleep(_PAUSE)
         finally:
             process.kill()  # nothing when it is over

@@ -39,6 +39,9 @@ class Team(Protocol):
     def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
         """Start a worker for each parcel and answer the futures of their reports."""
 
+    def state(self) -> bytes | None:
+        """Answer the last state that the first worker has told; None before it has told any."""
+
     def lost(self) -> set[int]:
         """Answer the numbers of the workers that nobody runs any more and that will not report."""
 
@@ -70,6 +73,7 @@ class Here:
 
     def __init__(self) -> None:
         self._stopped = threading.Event()
+        self._state: bytes | None = None
 
     def size(self, wanted: int) -> int:
         """Answer the number that is wanted."""
@@ -89,12 +93,17 @@ class Here:
                 addresses,
                 threads=threads,
                 stopped=stopped.is_set,
+                told=None if number else self._tell,
                 environment=_device(number, len(parcels)),
             )
             for number, parcel in enumerate(parcels)
         ]
         pool.shutdown(wait=False)
         return futures
+
+    def state(self) -> bytes | None:
+        """Answer the last state that the first process has told."""
+        return self._state
 
     def lost(self) -> set[int]:
         """Answer none: whatever becomes of a process, this machine reports it."""
@@ -103,6 +112,9 @@ class Here:
     def stop(self) -> None:
         """End all processes."""
         self._stopped.set()
+
+    def _tell(self, state: bytes) -> None:
+        self._state = state
 
 
 class OnDask:
@@ -118,6 +130,8 @@ class OnDask:
         self._client = client
         self._used: list[str] = []
         self._stop: Any = None
+        self._told: Any = None
+        self._state: bytes | None = None
 
     def size(self, wanted: int) -> int:
         """Answer how many workers the cluster has now, at most those wanted."""
@@ -128,13 +142,20 @@ class OnDask:
         self._used = self._addresses()[: len(parcels)]
         asked = [self._on(address).submit(_own_address) for address in self._used]
         addresses = [future.result(timeout=_PATIENCE) for future in asked]
-        name = f"headrace-stop-{secrets.token_hex(8)}"
+        name = f"headrace-training-{secrets.token_hex(8)}"
         self._stop = _event(name, self._client)
+        self._told = _queue(name, self._client)
         futures = []
         for number, (address, parcel) in enumerate(zip(self._used, parcels, strict=True)):
             sent = self._client.scatter(dict(parcel), workers=[address], hash=False)
             futures.append(self._on(address).submit(_run_on_dask, number, sent, addresses, name))
         return futures
+
+    def state(self) -> bytes | None:
+        """Answer the last state that came through the scheduler."""
+        while self._told is not None and self._told.qsize():
+            self._state = self._told.get()
+        return self._state
 
     def lost(self) -> set[int]:
         """Answer the numbers of those whose worker of the cluster is gone."""
@@ -188,6 +209,12 @@ def _event(name: str, client: Any) -> Any:
     return Event(name, client=client)  # type: ignore[no-untyped-call]
 
 
+def _queue(name: str, client: Any) -> Any:
+    from distributed import Queue
+
+    return Queue(name, client=client)  # type: ignore[no-untyped-call]
+
+
 def _own_address() -> str:
     """Answer the host of a Dask worker with a free port; runs there."""
     from distributed import get_worker
@@ -197,19 +224,21 @@ def _own_address() -> str:
 
 
 def _run_on_dask(
-    number: int, parcel: Mapping[str, bytes], addresses: Sequence[str], stop: str
+    number: int, parcel: Mapping[str, bytes], addresses: Sequence[str], name: str
 ) -> dict[str, Any]:
     """Run the process of a worker as a task of a Dask worker."""
-    from distributed import get_worker
+    from distributed import get_client, get_worker
 
     here = get_worker()
-    with _Asked(stop) as stopped:
+    told = None if number else _queue(name, get_client()).put
+    with _Asked(name) as stopped:
         return run_worker(
             number,
             parcel,
             addresses,
             threads=here.state.nthreads,
             stopped=stopped,
+            told=told,
             folder=here.local_directory,
         )
 

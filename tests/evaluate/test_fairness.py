@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import polars as pl
+import pytest
+
+import headrace as hr
+from headrace.errors import DataError, SettingError
+from headrace.evaluate.fairness import group_figures
+from headrace.evaluate.levels import Levels
+
+
+def test_intervals_of_differences_hold_the_truth() -> None:
+    """Of shares in groups of 40 and 80 rows, and of means with unequal spreads."""
+    codes = np.repeat([0, 1], [80, 40])
+    groups, every = Levels("g", codes, ("g = a", "g = b")), np.ones(120, dtype=bool)
+    held = np.zeros(2)
+    for seed in range(400):
+        random = np.random.default_rng(seed)
+        shares = random.random(120) < np.where(codes, 0.1, 0.3)
+        means = random.normal(size=120) * np.where(codes, 3, 1) + codes
+        found = group_figures({"s": (shares, every), "m": (means, every)}, groups)
+        for place, (one, truth) in enumerate(((found[1], -0.2), (found[3], 1.0))):
+            held[place] += one.difference_low <= truth <= one.difference_high
+    assert (held / 400 >= 0.925).all()
+    assert (held / 400 <= 0.985).all()
+
+
+def test_a_difference_is_found(trained: hr.Pipeline, fresh: pl.DataFrame) -> None:
+    found = hr.fairness(trained, fresh, by="job")
+    names = {one.group for one in found.figures}
+    assert "job = smith" in names
+    assert "job missing" in names
+    rates = {one.group: one for one in found.figures if one.measure == "selection rate"}
+    assert rates["job = smith"].value > rates["job = baker"].value
+    assert rates[found.reference].difference == 0
+    assert found.differences
+    assert found.sentence().startswith(f"The largest difference to {found.reference}: ")
+    json.dumps(found.to_dict(), allow_nan=False)
+    other = hr.fairness(trained, fresh, by="job", reference="smith")
+    assert other.reference == "job = smith"
+
+
+def test_the_column_need_not_be_one_that_the_pipeline_reads(
+    trained: hr.Pipeline, fresh: pl.DataFrame
+) -> None:
+    houses = fresh.with_columns(house=pl.Series(["north", "south", "größer"] * 100))
+    found = hr.fairness(trained, houses, by="house")
+    assert {one.group for one in found.figures} == {
+        "house = north",
+        "house = south",
+        "house = größer",
+    }
+
+
+def test_errors_of_numbers_by_group(regression: hr.Pipeline, fresh: pl.DataFrame) -> None:
+    found = hr.fairness(regression, fresh, by="member")
+    assert {one.measure for one in found.figures} == {"mean error", "mean absolute error"}
+    assert all(math.isnan(one.ratio) for one in found.figures)
+
+
+def test_one_of_several_classes(graded: hr.Pipeline, fresh: pl.DataFrame) -> None:
+    with pytest.raises(SettingError, match="of several classes one must be named: positive="):
+        hr.fairness(graded, fresh, by="member")
+    label = graded.classes[2]
+    found = hr.fairness(graded, fresh, by="member", positive=label)
+    assert len(found.figures) == 12
+    with pytest.raises(SettingError, match="positive must be one of"):
+        hr.fairness(graded, fresh, by="member", positive="top")
+
+
+def test_a_group_of_one_row_is_wide_and_said_to_be_small(
+    trained: hr.Pipeline, fresh: pl.DataFrame
+) -> None:
+    alone = fresh.with_columns(house=pl.Series(["lone"] + ["all"] * 299))
+    found = hr.fairness(trained, alone, by="house")
+    assert found.notes[-1] == "few rows: house = lone"
+    lone = [one for one in found.figures if one.group == "house = lone"]
+    assert all(one.rows <= 1 for one in lone)
+    rate = next(one for one in lone if one.measure == "selection rate")
+    assert rate.high - rate.low > 0.7
+    gap = next(one for one in lone if one.measure == "calibration gap")
+    assert (gap.low, gap.high) == (-math.inf, math.inf)
+    assert not gap.differs
+    json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_bad_input_is_named(trained: hr.Pipeline, fresh: pl.DataFrame) -> None:
+    with pytest.raises(DataError, match="the column of the groups is not among the columns"):
+        hr.fairness(trained, fresh, by="sex")
+    with pytest.raises(SettingError, match="'one' makes one group only"):
+        hr.fairness(trained, fresh.with_columns(one=pl.lit("same")), by="one")
+    with pytest.raises(SettingError, match="the reference must be one of 'job = .*received 'king'"):
+        hr.fairness(trained, fresh, by="job", reference="king")
