@@ -97,6 +97,9 @@ if TYPE_CHECKING:
     from headrace.preprocessing.selector import matching as matching
     from headrace.preprocessing.selector import numbers as numbers
     from headrace.preprocessing.selector import texts as texts
+    from headrace.preprocessing.space import Choice as Choice
+    from headrace.preprocessing.space import Integer as Integer
+    from headrace.preprocessing.space import Real as Real
     from headrace.preprocessing.transform import Derive as Derive
     from headrace.preprocessing.transformer import PythonTransformer as PythonTransformer
     from headrace.preprocessing.transformer import Transformer as Transformer
@@ -106,6 +109,7 @@ if TYPE_CHECKING:
     from headrace.stage import Stage as Stage
     from headrace.train.stage import Train as Train
     from headrace.tune.stage import Tune as Tune
+    from headrace.tune.steps import search_space as search_space
 
 __version__ = "0.1.0"
 
@@ -133,6 +137,11 @@ _NAMES = {
     "Deploy": "headrace.deploy.stage",
     "Maintain": "headrace.maintain.stage",
     "Policy": "headrace.maintain.policy",
+    # what tuning may try
+    "search_space": "headrace.tune.steps",
+    "Choice": "headrace.preprocessing.space",
+    "Integer": "headrace.preprocessing.space",
+    "Real": "headrace.preprocessing.space",
     # data
     "Column": "headrace.data.schema",
     "Schema": "headrace.data.schema",

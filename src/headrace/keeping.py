@@ -176,10 +176,13 @@ def _classes() -> tuple[type, ...]:
     from headrace.maintain.quality import QualityReport
     from headrace.maintain.result import MaintainResult
     from headrace.maintain.score import Score
+    from headrace.tune.front import Goal
+    from headrace.tune.honest import HonestEstimate
     from headrace.tune.result import Trial, TuneResult
 
     evaluated = (Evaluation, SeveralEvaluations, ClusterEvaluation, Metric, Comparison)
     explained = (Importance, ColumnImportance, Stability, Spread, Coverage, Covered)
     maintained = (MaintainResult, Decision, DriftReport, ColumnDrift, DriftTest, QualityReport)
     deployed = (DeployResult, Verification, ColumnDifference)
-    return (*evaluated, *explained, *maintained, Finding, Score, *deployed, TuneResult, Trial)
+    tuned = (TuneResult, Trial, Goal, HonestEstimate)
+    return (*evaluated, *explained, *maintained, Finding, Score, *deployed, *tuned)

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
+    from headrace.visualization.trials import pareto as pareto
+    from headrace.visualization.trials import tuning_importance as tuning_importance
+    from headrace.visualization.trials import tuning_parallel as tuning_parallel
+    from headrace.visualization.trials import tuning_slices as tuning_slices
     from headrace.visualization.verdicts import comparison as comparison
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
@@ -56,6 +60,7 @@ _NAMES = {
     "gain": "judgement",
     "importance": "explanation",
     "learning_rates": "curves",
+    "pareto": "trials",
     "precision_recall": "classification",
     "quality": "shift",
     "reliability": "judgement",
@@ -69,6 +74,9 @@ _NAMES = {
     "threshold_costs": "judgement",
     "training_curves": "curves",
     "tuning": "curves",
+    "tuning_importance": "trials",
+    "tuning_parallel": "trials",
+    "tuning_slices": "trials",
     "write_report": "page",
 }
 

@@ -34,6 +34,7 @@ from headrace.visualization.markup import (
 from headrace.visualization.regression import residuals
 from headrace.visualization.shift import drift, drifted_columns, quality
 from headrace.visualization.text import day, number
+from headrace.visualization.trials import pareto, tuning_importance, tuning_slices
 
 if TYPE_CHECKING:
     Draw = Callable[[Any], Axes]
@@ -191,6 +192,10 @@ def _has(name: str) -> Callable[[Any], bool]:
     return fits
 
 
+def _has_front(result: Any) -> bool:
+    return _has("further")(result) and _has("front")(result)
+
+
 def _has_plane(result: Any) -> bool:
     return _has("matrix")(result) and result.matrix.shape[1] > 1
 
@@ -219,6 +224,8 @@ def _sequence(result: Any, name: str) -> Sequence[Any]:
 _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_has("history"), (training_curves,)),
     (_has("trials"), (tuning,)),
+    (_has("setting_importance"), (tuning_importance, tuning_slices)),
+    (_has_front, (pareto,)),
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
