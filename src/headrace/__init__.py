@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.fairness import fairness as fairness
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
+    from headrace.evaluate.pit import pit as pit
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
@@ -139,6 +140,7 @@ _NAMES = {
     "compare_splits": "headrace.evaluate.paired",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
+    "pit": "headrace.evaluate.pit",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

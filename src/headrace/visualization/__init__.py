@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace.visualization.explanation import importance as importance
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
+    from headrace.visualization.judgement import pit as pit
     from headrace.visualization.judgement import reliability as reliability
     from headrace.visualization.judgement import slices as slices
     from headrace.visualization.judgement import threshold_costs as threshold_costs
@@ -53,6 +54,7 @@ _NAMES = {
     "gain": "judgement",
     "importance": "explanation",
     "learning_rates": "curves",
+    "pit": "judgement",
     "precision_recall": "classification",
     "quality": "shift",
     "reliability": "judgement",
