@@ -2,12 +2,12 @@
 
 Outcomes are drawn from the stated probabilities themselves, so the model is right: its expected
 calibration error (ECE) is chance alone. A fixed limit for the ECE calls it wrong on few rows; the
-p-value beside the null level should do so in 5 of 100 tables, and the joint band should hold all bins
-in 95 of 100. The same models with bold probabilities show how often a wrong one is found out. Below:
-the same for predicted distributions of numbers, and whether the intervals of the cheapest
-threshold's cost hold its true cost.
+p-value beside the null level should do so in 5 of 100 tables, and the joint band should hold all
+bins in 95 of 100. The same models with bold probabilities show how often a wrong one is found out.
+Below: the same for predicted distributions of numbers, and whether the intervals of the cheapest
+threshold hold it and what it truly costs.
 
-    python benchmarks/calibration.py       # about five minutes
+    python benchmarks/calibration.py       # about six minutes
     python benchmarks/calibration.py --tiny
 """
 
@@ -41,14 +41,16 @@ def drawn(
 
 def errors(tables: int) -> None:
     """Print the ECE of right and of bold models, and how often each is doubted."""
-    print(f"{tables} tables a line; doubted: the share with p < 0.05; bold: logits 1.3 times as large")
+    print(
+        f"{tables} tables a line; doubted: the share with p < 0.05; bold: logits 1.3 times as large"
+    )
     head = ("probabilities", "rows", "ECE", "null", "doubted", f"> {FIXED}", "band holds", "bold")
     print(("{:<14}" + "{:>11}" * 7).format(*head))
     for name, shape in SHAPES.items():
         for rows in (200, 2_000, 20_000):
             right, bold = [], 0
             for table in range(tables):
-                random = np.random.default_rng([table, rows])
+                random = np.random.default_rng([table, rows, 1])
                 right.append(calibration(*drawn(random, rows, shape, 1.0), seed=table))
                 wrong = calibration(*drawn(random, rows, shape, 1.3), seed=table)
                 bold += wrong.p_value < 0.05
@@ -71,7 +73,7 @@ def distributions(tables: int) -> None:
     for rows in (50, 500, 5_000):
         doubted = np.zeros(2)
         for table in range(tables):
-            error = np.random.default_rng([table, rows]).normal(size=rows)
+            error = np.random.default_rng([table, rows, 1]).normal(size=rows)
             for place, scale in enumerate((1.0, 0.9)):
                 parts = np.searchsorted(levels, ndtr(error / scale))
                 doubted[place] += pit_of_parts(parts, levels, resamples=2_000).p_value < 0.05
@@ -80,13 +82,15 @@ def distributions(tables: int) -> None:
 
 def costs(tables: int) -> None:
     """Print how often the interval of the cheapest threshold's cost holds what it truly costs."""
-    print(f"\ncheapest threshold, {tables} tables a line; an error of one side costs 5, the other 1")
+    print(
+        f"\ncheapest threshold, {tables} tables a line; an error of one side costs 5, the other 1"
+    )
     print(f"{'rows':<8} {'cost holds':>11} {'threshold holds':>16}")
     # Of even probabilities "above t" costs (1 - t)^2 / 2 + 5 t^2 / 2 a row, the least at 1 / 6.
     for rows in (200, 2_000, 20_000):
         cost = threshold = 0
         for table in range(tables):
-            random = np.random.default_rng([table, rows])
+            random = np.random.default_rng([table, rows, 1])
             hit, stated = drawn(random, rows, (1.0, 1.0), 1.0)
             found = thresholds(hit, stated, costs={"false_positive": 1, "false_negative": 5})
             true = ((1 - found.best) ** 2 + 5 * found.best**2) / 2

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.data.source import Query as Query
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
+    from headrace.deploy.card import card as card
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import CheckpointError as CheckpointError
@@ -136,6 +137,7 @@ _NAMES = {
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
     # evaluation
+    "card": "headrace.deploy.card",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "fairness": "headrace.evaluate.fairness",

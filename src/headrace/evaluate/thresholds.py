@@ -93,8 +93,8 @@ class Thresholds(Result):
         best_high: Where it lies at the most.
         cost: The mean cost of a row there, of the rows that it was chosen by.
         expected: That of new rows: the luck of the choice is taken out (Efron, 1983).
-        cost_low: The lower end of the interval of the cost of new rows. The threshold is chosen anew
-            in each resample, so the luck of the choice is in it.
+        cost_low: The lower end of the interval of the cost of new rows. The threshold is chosen
+            anew in each resample, so the luck of the choice is in it.
         cost_high: The upper end.
         costs: What each outcome costs.
         confidence: Of the intervals.
@@ -206,7 +206,7 @@ def thresholds(
     best, chosen = int(here.argmin()), draws.argmin(axis=1)
     above = cells[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(int)
     below = cells.cumsum(axis=1)[:, :-1].astype(int)
-    # What a resample's choice costs all rows, less what it costs its own: as these rows to new ones.
+    # What a resample's choice costs these rows, beyond its own: so it will be with new ones.
     luck = here[chosen] - draws.min(axis=1)
     cheapest = here[best] + np.quantile(luck, [tail, 1 - tail])
     where = np.quantile(levels[chosen], [tail, 1 - tail])
