@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -100,6 +101,7 @@ def test_the_card_of_a_pipeline_is_that_of_its_release(
     trained: hr.Pipeline, fresh: pl.DataFrame, tmp_path: Path
 ) -> None:
     pipe = hr.load(trained.save(tmp_path / "plain"))
+    pipe.adopt(replace(pipe.fitted, scores={}), None)
     before = hr.card(pipe)
     assert "has not been evaluated" in before
     evaluation = hr.Evaluate(importance=False).measure(pipe, fresh)
