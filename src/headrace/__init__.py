@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from headrace import samples as samples
     from headrace.cache.cache import Cache as Cache
     from headrace.clustering.kmeans import KMeans as KMeans
+    from headrace.conformal.settings import Conformal as Conformal
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
     from headrace.data.source import Query as Query
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
+    from headrace.deploy.adaptive import AdaptiveIntervals as AdaptiveIntervals
     from headrace.deploy.card import card as card
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.fairness import fairness as fairness
+    from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
     from headrace.evaluate.pit import pit as pit
@@ -116,7 +119,9 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
+    "Conformal": "headrace.conformal.settings",
     # scikit-learn's door
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",
@@ -143,6 +148,7 @@ _NAMES = {
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
     "pit": "headrace.evaluate.pit",
+    "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

@@ -13,6 +13,7 @@ from headrace.deploy.registry import find_release
 from headrace.deploy.release import write_release
 from headrace.errors import ReleaseError
 from headrace.model.network import FittedNetwork, Network
+from headrace.model.predicted import conformals_of, to_document
 from headrace.model.target import TargetSpec
 from headrace.plan.plan import ColumnInfo, Plan, PythonNode
 from headrace.preprocessing import clean, normalize, transform
@@ -75,6 +76,8 @@ def parts_of(fitted: Fitted, settings: Mapping[str, Any]) -> dict[str, Any]:
     }
     if fitted.target is not None:
         parts |= _network_parts(fitted)
+        if fitted.conformal:
+            parts["conformal.json"] = to_document(fitted.conformal)
     elif fitted.model is not None:
         parts["clusters.json"] = fitted.clusters.to_dict()
     return parts
@@ -141,6 +144,7 @@ def fitted_from(release: Parts) -> Fitted:
         weight=pipeline["weight"],
         profile=Profile.from_dict(release.document("profile.json")),
         scores=release.document("evaluation.json"),
+        conformal=conformals_of(release),
     )
 
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.intervals import coverage as coverage
+    from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
     from headrace.visualization.judgement import pit as pit
@@ -46,6 +48,7 @@ _NAMES = {
     "calibration": "classification",
     "cluster_scatter": "clusters",
     "comparison": "verdicts",
+    "coverage": "intervals",
     "confusion": "classification",
     "distributions": "columns",
     "drift": "shift",
@@ -59,6 +62,7 @@ _NAMES = {
     "quality": "shift",
     "reliability": "judgement",
     "report": "page",
+    "reaches": "intervals",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
