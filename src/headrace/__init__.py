@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
     from headrace.deploy.adaptive import AdaptiveIntervals as AdaptiveIntervals
+    from headrace.deploy.card import card as card
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import CheckpointError as CheckpointError
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
+    from headrace.evaluate.pit import pit as pit
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
@@ -149,10 +151,12 @@ _NAMES = {
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
     # evaluation
+    "card": "headrace.deploy.card",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
+    "pit": "headrace.evaluate.pit",
     "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headrace.clustering.kmeans import FittedKMeans, KMeans
 from headrace.data.profile import Profile
 from headrace.data.schema import Schema
-from headrace.deploy.card import model_card
+from headrace.deploy.card import card_of
 from headrace.deploy.registry import find_release
 from headrace.deploy.release import write_release
 from headrace.errors import ReleaseError
@@ -72,7 +72,7 @@ def parts_of(fitted: Fitted, settings: Mapping[str, Any]) -> dict[str, Any]:
         },
         "profile.json": fitted.profile.to_dict(),
         "evaluation.json": fitted.scores,
-        "card.md": model_card(fitted.describe(), fitted.schema),
+        "card.md": card_of(fitted),
     }
     if fitted.target is not None:
         parts |= _network_parts(fitted)

@@ -125,6 +125,8 @@ class Evaluation(Result):
             "metrics": metrics,
             "calibration": self.calibration().sentence() if judged else "",
             "slices": self.slices.lines() if self.slices else [],
+            "verdicts": self._verdicts(),
+            "notes": list(self.notes),
         }
 
     def summary(self) -> str:
@@ -229,7 +231,10 @@ class Evaluation(Result):
 
     def _rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
         if self.task == "regression":
-            raise SettingError("this needs probabilities, and a regression states none")
+            raise SettingError(
+                "this needs probabilities, and a regression states none; predicted distributions "
+                "are judged by hr.pit(pipe, data)"
+            )
         if self.y_true is None or self.output is None:
             raise SettingError(
                 "this evaluation was kept without its rows: evaluate again to look at them"

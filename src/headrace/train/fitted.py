@@ -229,4 +229,7 @@ class Fitted:
             "test_rows": self.scores.get("rows"),
             "calibration": self.scores.get("calibration", ""),
             "slices": self.scores.get("slices", []),
+            "verdicts": self.scores.get("verdicts", []),
+            "notes": self.scores.get("notes", []),
+            "threshold": getattr(self.target, "threshold", None),
         }

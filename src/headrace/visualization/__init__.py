@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
+    from headrace.visualization.judgement import pit as pit
     from headrace.visualization.judgement import reliability as reliability
     from headrace.visualization.judgement import slices as slices
     from headrace.visualization.judgement import threshold_costs as threshold_costs
@@ -61,6 +62,7 @@ _NAMES = {
     "importance": "explanation",
     "learning_rates": "curves",
     "pareto": "trials",
+    "pit": "judgement",
     "precision_recall": "classification",
     "quality": "shift",
     "reliability": "judgement",
