@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.pit import pit as pit
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
+    from headrace.evaluate.steadiness import stability as stability
     from headrace.loading import load as load
     from headrace.maintain.policy import Policy as Policy
     from headrace.maintain.stage import Maintain as Maintain
@@ -156,6 +157,7 @@ _NAMES = {
     "compare_splits": "headrace.evaluate.paired",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
+    "stability": "headrace.evaluate.steadiness",
     "pit": "headrace.evaluate.pit",
     "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own

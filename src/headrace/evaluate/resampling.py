@@ -8,6 +8,8 @@ same interval to the bit.
 from __future__ import annotations
 
 import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -50,6 +52,9 @@ _LONG_WORK = 10_000_000
 _TASK = 4_000_000
 """Weights that a worker draws at a time: beside some tenths of a second the scheduler's
 milliseconds do not count."""
+
+_THREADS = 8
+"""More would wait for the memory."""
 
 _DRAWS, _LEFT_OUT = "draws", "left-out"
 
@@ -297,6 +302,9 @@ def _computed(
 def _values(work: _Work, blocks: Sequence[_Block], engine: Engine) -> Iterator[NDArray[np.float64]]:
     """Give the values of each block; a metric that cannot travel is computed here."""
     away = [isinstance(kernel, Scored) and kernel.travels for kernel in work.kernels]
+    if engine.executor is None and all(away):
+        yield from _threaded(work, blocks)
+        return
     if engine.executor is None or not any(away):
         yield from map(work.values, blocks)
         return
@@ -316,6 +324,18 @@ def _values(work: _Work, blocks: Sequence[_Block], engine: Engine) -> Iterator[N
         if own.kernels:
             values[~np.array(away)] = own.values(block)
         yield values
+
+
+def _threaded(work: _Work, blocks: Sequence[_Block]) -> Iterator[NDArray[np.float64]]:
+    """Give the values of each block; NumPy lets threads draw and sum side by side."""
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        begun = [pool.submit(work.values, block) for block in blocks]
+        try:
+            for values in begun:
+                yield values.result()
+        finally:
+            for values in begun:
+                values.cancel()
 
 
 def _known(

@@ -1,4 +1,7 @@
-"""Stability: how much figures and predictions change when only the seed of training changes."""
+"""Stability: how much figures and predictions change when something changes that should not count.
+
+That is the seed of training, which rows were drawn to learn from, or a little noise in the input.
+"""
 
 from __future__ import annotations
 
@@ -60,6 +63,8 @@ class Stability:
         unanimous: Classification: the share of rows on which all trainings agree; regression: NaN.
         wobble: The typical standard deviation of a row's prediction over the seeds: the median
             over rows, in units of the target (regression) or of probability.
+        over: What changed from one to the next: "trainings" with other seeds, "trainings on other
+            rows", or "copies with noise".
     """
 
     task: Task
@@ -69,6 +74,7 @@ class Stability:
     flips: float
     unanimous: float
     wobble: float
+    over: str = "trainings"
 
     def summary(self) -> str:
         """Answer the spread of each metric, and how many predictions flip."""
@@ -84,7 +90,7 @@ class Stability:
 
     def sentence(self) -> str:
         """Answer what happens to the predictions, in words."""
-        trainings = f"{len(self.seeds)} trainings"
+        trainings = f"{len(self.seeds)} {self.over}"
         if self.task == "regression":
             return f"Over {trainings} a prediction typically varies by {figure(self.wobble)}."
         return (
@@ -105,6 +111,7 @@ class Stability:
             "flips": self.flips if math.isfinite(self.flips) else None,
             "unanimous": self.unanimous if math.isfinite(self.unanimous) else None,
             "wobble": self.wobble,
+            "over": self.over,
         }
 
 
@@ -116,6 +123,7 @@ def stability(
     metrics: Sequence[str | Measure] | None = None,
     seeds: Sequence[int] = (0, 1, 2, 3, 4),
     threshold: float = 0.5,
+    over: str = "trainings",
 ) -> Stability:
     """Train several times and compare the predictions on the same rows.
 
@@ -128,6 +136,7 @@ def stability(
         metrics: Which metrics to watch; all of the task when none are given.
         seeds: The seeds to train with, at least two.
         threshold: Binary: the probability above which the second class is predicted.
+        over: What changes with the seed, in words.
 
     Raises:
         DataError: A training answers rows that do not fit.
@@ -157,7 +166,7 @@ def stability(
         (math.nan, math.nan) if task == "regression" else _agreement(outputs, threshold)
     )
     wobble = float(np.median(np.std(outputs, axis=0, ddof=1)))
-    return Stability(task, tuple(seeds), len(truth), spreads, flips, unanimous, wobble)
+    return Stability(task, tuple(seeds), len(truth), spreads, flips, unanimous, wobble, over)
 
 
 def _agreement(outputs: list[NDArray[Any]], threshold: float) -> tuple[float, float]:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
+    from headrace.visualization.spread import stability as stability
     from headrace.visualization.trials import pareto as pareto
     from headrace.visualization.trials import tuning_importance as tuning_importance
     from headrace.visualization.trials import tuning_parallel as tuning_parallel
@@ -72,6 +73,7 @@ _NAMES = {
     "roc": "classification",
     "silhouette": "clusters",
     "slices": "judgement",
+    "stability": "spread",
     "svg": "picture",
     "threshold_costs": "judgement",
     "training_curves": "curves",
