@@ -20,6 +20,8 @@ from headrace.metrics.measure import Measure, find, primary
 from headrace.progress import bar
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import polars as pl
     from numpy.typing import NDArray
 
@@ -90,11 +92,11 @@ def compare(
     spec = fitted.network.target_spec
     beside = [name for name in (groups, time) if name is not None]
     table = collect(read(data))
-    rows = labelled_rows(fitted, table, beside=beside)
+    rows = labelled_rows(fitted, _known_to(fitted, second, table, beside), beside=beside)
     measure = _measure(metric, spec)
     outputs = [
         _decided(to_scores(spec, fitted.output(rows.canonical)), measure, spec.threshold),
-        _second(second, fitted, rows, table, measure),
+        _second(second, first, rows, table, measure),
     ]
     return compare_outputs(
         rows.y_true,
@@ -227,10 +229,23 @@ def _decided(output: NDArray[Any], measure: Measure, threshold: float) -> NDArra
     return np.asarray(output > threshold, dtype=np.float64)
 
 
+def _known_to(
+    fitted: Fitted, other: object, table: pl.DataFrame, beside: Sequence[str]
+) -> pl.DataFrame:
+    """Leave out columns that the other pipeline alone reads: they are no surprise here."""
+    if not hasattr(other, "fitted"):
+        return table
+    own = {*fitted.schema.names, *fitted.beside, *beside}
+    return table.drop(
+        name for name in other.fitted.schema.names if name in table.columns and name not in own
+    )
+
+
 def _second(
-    second: object, fitted: Fitted, rows: LabelledRows, table: pl.DataFrame, measure: Measure
+    second: object, first: Pipeline, rows: LabelledRows, table: pl.DataFrame, measure: Measure
 ) -> NDArray[Any]:
     """Answer what the second model says about the labelled rows."""
+    fitted = first.fitted
     spec = fitted.network.target_spec
     if isinstance(second, str):
         return _decided(_baseline(second, fitted, rows), measure, 0.5)
@@ -238,7 +253,8 @@ def _second(
         other = second.fitted
         _check_same(spec, other.network.target_spec)
         # Its own schema: the two may read other columns.
-        own = labelled_rows(other, table, beside=list(rows.beside))
+        beside = list(rows.beside)
+        own = labelled_rows(other, _known_to(other, first, table, beside), beside=beside)
         return _decided(
             to_scores(spec, other.output(own.canonical)),
             measure,
