@@ -142,3 +142,12 @@ def test_the_table_with_all_rows(trained: hr.Pipeline, fresh: pl.DataFrame) -> N
     assert found.reference == OVERALL
     assert "all rows" in found.summary()
     assert found.plot().figure.axes
+
+
+@pytest.mark.parametrize("values", [["a", None, "b"], [True, None, False], [1.5, None, 2.5]])
+def test_missing_groups_of_a_column_of_ones_own_are_a_group(
+    trained: hr.Pipeline, fresh: pl.DataFrame, values: list[object]
+) -> None:
+    found = hr.fairness(trained, fresh.with_columns(own=pl.Series(values * 100)), by="own")
+    assert len({one.group for one in found.figures}) == 3
+    assert "own missing" in {one.group for one in found.figures}

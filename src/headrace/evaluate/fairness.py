@@ -366,7 +366,10 @@ def _groups(rows: LabelledRows, schema: Schema, by: str, bins: int) -> Levels:
     kinds = {column.name: column.kind for column in schema.columns}
     canonical = rows.canonical
     if by not in kinds:
-        table = pl.DataFrame({by: rows.beside[by]}).lazy()
+        values = rows.beside[by]
+        # Words and truth values with gaps come as objects: Polars reads them from a list.
+        read_as = values.tolist() if values.dtype == object else values
+        table = pl.LazyFrame({by: read_as})
         own = infer_schema(table)
         kinds, canonical = {by: own.columns[0].kind}, conform(table, own).collect()
     kind = "category" if kinds[by] in {"text", "id"} else kinds[by]
