@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from headrace import samples as samples
     from headrace.cache.cache import Cache as Cache
     from headrace.clustering.kmeans import KMeans as KMeans
+    from headrace.conformal.settings import Conformal as Conformal
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
     from headrace.data.source import Query as Query
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
+    from headrace.deploy.adaptive import AdaptiveIntervals as AdaptiveIntervals
+    from headrace.deploy.card import card as card
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import CheckpointError as CheckpointError
@@ -40,8 +43,10 @@ if TYPE_CHECKING:
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.fairness import fairness as fairness
+    from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
+    from headrace.evaluate.pit import pit as pit
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
@@ -118,7 +123,9 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
+    "Conformal": "headrace.conformal.settings",
     # scikit-learn's door
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",
@@ -144,10 +151,13 @@ _NAMES = {
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
     # evaluation
+    "card": "headrace.deploy.card",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
+    "pit": "headrace.evaluate.pit",
+    "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

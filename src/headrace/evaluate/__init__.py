@@ -9,15 +9,19 @@ if TYPE_CHECKING:
     from headrace.evaluate.baseline import baselines
     from headrace.evaluate.clusters import evaluate_clusters
     from headrace.evaluate.comparison import Comparison, compare
+    from headrace.evaluate.conformal import CalibrateResult
     from headrace.evaluate.evaluation import evaluate
     from headrace.evaluate.importance import Importance, permutation_importance
+    from headrace.evaluate.interval_coverage import Coverage, coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
     from headrace.evaluate.stability import Stability
     from headrace.metrics.measure import Measure, register
 
 __all__ = [
+    "CalibrateResult",
     "ClusterEvaluation",
     "Comparison",
+    "Coverage",
     "Evaluation",
     "Importance",
     "Measure",
@@ -25,6 +29,7 @@ __all__ = [
     "Stability",
     "baselines",
     "compare",
+    "coverage",
     "evaluate",
     "evaluate_clusters",
     "permutation_importance",
@@ -32,8 +37,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CalibrateResult": "headrace.evaluate.conformal",
     "ClusterEvaluation": "headrace.evaluate.result",
     "Comparison": "headrace.evaluate.comparison",
+    "Coverage": "headrace.evaluate.interval_coverage",
     "Evaluation": "headrace.evaluate.result",
     "Importance": "headrace.evaluate.importance",
     "Measure": "headrace.metrics.measure",
@@ -41,6 +48,7 @@ _HOMES = {
     "Stability": "headrace.evaluate.stability",
     "baselines": "headrace.evaluate.baseline",
     "compare": "headrace.evaluate.comparison",
+    "coverage": "headrace.evaluate.interval_coverage",
     "evaluate": "headrace.evaluate.evaluation",
     "evaluate_clusters": "headrace.evaluate.clusters",
     "permutation_importance": "headrace.evaluate.importance",

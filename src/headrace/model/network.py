@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.conformal.settings import Conformal, conformal_settings
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
@@ -97,6 +98,8 @@ class Network(Step):
             number; the name of a metric that it shall be best for; costs of the two errors,
             `{"false_positive": 1, "false_negative": 5}`; None for one half. It is chosen by the
             validation rows.
+        conformal: The share of the rows that is held out to calibrate prediction intervals and
+            sets, or `hr.Conformal(...)` for more; None for none. See `Pipeline.calibrate`.
         refit: Whether to train a second time on all rows, validation rows included, for as many
             epochs as were best; None for yes when the validation rows are the newest ones
             (`hr.Split(time=...)`).
@@ -141,6 +144,7 @@ class Network(Step):
         class_weight: Any = None,
         calibrate: str | None = None,
         threshold: ThresholdRule = None,
+        conformal: Conformal | float | None = None,
         refit: bool | None = None,
         metrics: Sequence[Any] | None = None,
         callbacks: Sequence[Any] = (),
@@ -169,6 +173,7 @@ class Network(Step):
         self.class_weight = class_weight
         self.calibrate = calibrate
         self.threshold = threshold
+        self.conformal = conformal
         self.refit = refit
         self.metrics = metrics
         self.callbacks = callbacks
@@ -314,6 +319,7 @@ class Network(Step):
             )
         check_calibration(self.calibrate)
         check_threshold(self.threshold)
+        conformal_settings(self.conformal)
         if self.task is not None:
             check_task(self.task)
         if are_widths(self.hidden):

@@ -23,8 +23,11 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.intervals import coverage as coverage
+    from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
+    from headrace.visualization.judgement import pit as pit
     from headrace.visualization.judgement import reliability as reliability
     from headrace.visualization.judgement import slices as slices
     from headrace.visualization.judgement import threshold_costs as threshold_costs
@@ -49,6 +52,7 @@ _NAMES = {
     "calibration": "classification",
     "cluster_scatter": "clusters",
     "comparison": "verdicts",
+    "coverage": "intervals",
     "confusion": "classification",
     "distributions": "columns",
     "drift": "shift",
@@ -58,10 +62,12 @@ _NAMES = {
     "importance": "explanation",
     "learning_rates": "curves",
     "pareto": "trials",
+    "pit": "judgement",
     "precision_recall": "classification",
     "quality": "shift",
     "reliability": "judgement",
     "report": "page",
+    "reaches": "intervals",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
