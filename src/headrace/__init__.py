@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
@@ -137,6 +138,7 @@ _NAMES = {
     # evaluation
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
+    "explain": "headrace.evaluate.explanation.explain",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
     # steps of one's own

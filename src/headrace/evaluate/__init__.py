@@ -10,6 +10,13 @@ if TYPE_CHECKING:
     from headrace.evaluate.clusters import evaluate_clusters
     from headrace.evaluate.comparison import Comparison, compare
     from headrace.evaluate.evaluation import evaluate
+    from headrace.evaluate.explanation.dependence import accumulated_effects
+    from headrace.evaluate.explanation.contributions import attribute
+    from headrace.evaluate.explanation.counterfactual import counterfactual
+    from headrace.evaluate.explanation.explain import explain
+    from headrace.evaluate.explanation.dependence import partial_dependence
+    from headrace.evaluate.explanation.dependence import partial_dependence_pair
+    from headrace.evaluate.explanation.surrogate import surrogate_tree
     from headrace.evaluate.importance import Importance, permutation_importance
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
     from headrace.evaluate.stability import Stability
@@ -28,6 +35,13 @@ __all__ = [
     "evaluate",
     "evaluate_clusters",
     "permutation_importance",
+    "accumulated_effects",
+    "attribute",
+    "counterfactual",
+    "explain",
+    "partial_dependence",
+    "partial_dependence_pair",
+    "surrogate_tree",
     "register",
 ]
 
@@ -44,6 +58,13 @@ _HOMES = {
     "evaluate": "headrace.evaluate.evaluation",
     "evaluate_clusters": "headrace.evaluate.clusters",
     "permutation_importance": "headrace.evaluate.importance",
+    "accumulated_effects": "headrace.evaluate.explanation.dependence",
+    "attribute": "headrace.evaluate.explanation.contributions",
+    "counterfactual": "headrace.evaluate.explanation.counterfactual",
+    "explain": "headrace.evaluate.explanation.explain",
+    "partial_dependence": "headrace.evaluate.explanation.dependence",
+    "partial_dependence_pair": "headrace.evaluate.explanation.dependence",
+    "surrogate_tree": "headrace.evaluate.explanation.surrogate",
     "register": "headrace.metrics.measure",
 }
 

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import learning_rates as learning_rates
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
+    from headrace.visualization.dependencies import dependence as dependence
+    from headrace.visualization.dependencies import dependence_pair as dependence_pair
+    from headrace.visualization.contributions import effects as effects
+    from headrace.visualization.surrogate import rules as rules
+    from headrace.visualization.contributions import turned as turned
+    from headrace.visualization.contributions import waterfall as waterfall
     from headrace.visualization.explanation import importance as importance
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
@@ -65,6 +71,12 @@ _NAMES = {
     "threshold_costs": "judgement",
     "training_curves": "curves",
     "tuning": "curves",
+    "dependence": "dependencies",
+    "dependence_pair": "dependencies",
+    "effects": "contributions",
+    "rules": "surrogate",
+    "turned": "contributions",
+    "waterfall": "contributions",
     "write_report": "page",
 }
 
