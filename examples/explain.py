@@ -23,7 +23,7 @@ def main() -> None:
     print(hr.explain(pipe, test, top=1), "\n")
     person = test[:1]
     print(hr.explain(pipe, person), "\n")
-    print(counterfactual(pipe, person, frozen=["age", "sex", "race", "native-country"]), "\n")
+    print(counterfactual(pipe, person, frozen=["age", "gender", "race", "native-country"]), "\n")
     print(accumulated_effects(pipe, test, "age", points=8))
 
 

@@ -10,12 +10,14 @@ if TYPE_CHECKING:
     from headrace.evaluate.clusters import evaluate_clusters
     from headrace.evaluate.comparison import Comparison, compare
     from headrace.evaluate.evaluation import evaluate
-    from headrace.evaluate.explanation.dependence import accumulated_effects
     from headrace.evaluate.explanation.contributions import attribute
     from headrace.evaluate.explanation.counterfactual import counterfactual
+    from headrace.evaluate.explanation.dependence import (
+        accumulated_effects,
+        partial_dependence,
+        partial_dependence_pair,
+    )
     from headrace.evaluate.explanation.explain import explain
-    from headrace.evaluate.explanation.dependence import partial_dependence
-    from headrace.evaluate.explanation.dependence import partial_dependence_pair
     from headrace.evaluate.explanation.surrogate import surrogate_tree
     from headrace.evaluate.importance import Importance, permutation_importance
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
@@ -30,19 +32,19 @@ __all__ = [
     "Measure",
     "Metric",
     "Stability",
-    "baselines",
-    "compare",
-    "evaluate",
-    "evaluate_clusters",
-    "permutation_importance",
     "accumulated_effects",
     "attribute",
+    "baselines",
+    "compare",
     "counterfactual",
+    "evaluate",
+    "evaluate_clusters",
     "explain",
     "partial_dependence",
     "partial_dependence_pair",
-    "surrogate_tree",
+    "permutation_importance",
     "register",
+    "surrogate_tree",
 ]
 
 _HOMES = {

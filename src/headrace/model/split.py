@@ -70,6 +70,7 @@ def _cut(model: Any, ends: Sequence[Any]) -> SplitModel:
 
     def before(blocks: dict[str, Any]) -> Any:
         made = head({name: blocks[name] for name in names}, training=False)
+        made = made if isinstance(made, list | tuple) else [made]
         flat = [ops.reshape(one, (-1, width)) for one, width in zip(made, widths, strict=True)]
         return ops.concatenate(flat, axis=1)
 

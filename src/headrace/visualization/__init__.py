@@ -19,15 +19,14 @@ if TYPE_CHECKING:
     from headrace.visualization.clusters import silhouette as silhouette
     from headrace.visualization.columns import before_after as before_after
     from headrace.visualization.columns import distributions as distributions
+    from headrace.visualization.contributions import effects as effects
+    from headrace.visualization.contributions import turned as turned
+    from headrace.visualization.contributions import waterfall as waterfall
     from headrace.visualization.curves import learning_rates as learning_rates
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.dependencies import dependence as dependence
     from headrace.visualization.dependencies import dependence_pair as dependence_pair
-    from headrace.visualization.contributions import effects as effects
-    from headrace.visualization.surrogate import rules as rules
-    from headrace.visualization.contributions import turned as turned
-    from headrace.visualization.contributions import waterfall as waterfall
     from headrace.visualization.explanation import importance as importance
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
+    from headrace.visualization.surrogate import rules as rules
     from headrace.visualization.verdicts import comparison as comparison
 
 # Public name -> the module of this package that holds it. No module has the name of a function:

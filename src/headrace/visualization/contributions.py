@@ -43,7 +43,7 @@ def waterfall(result: Any, ax: Axes | None = None) -> Axes:
         color=[PALETTE[1] if size > 0 else PALETTE[0] for size in sizes],
     )
     width = float(np.ptp([*starts, result.base[0], result.answer[0]])) or 1.0
-    for place, start, size in zip(places, starts, sizes, strict=True):
+    for place, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         right = size >= 0
         text = f"{'+' if right else ''}{short(float(f'{size:.3g}'))}"
         end = start + size + (0.01 if right else -0.01) * width

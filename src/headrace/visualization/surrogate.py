@@ -32,7 +32,7 @@ def rules(result: Any, ax: Axes | None = None) -> Axes:
     shares = np.array([one.share for one in shown])
     heights = 0.2 + 0.6 * shares / shares.max()
     ax.barh(places, [one.answer for one in shown], height=heights, color=PALETTE[0])
-    for place, one in zip(places, shown, strict=True):
+    for place, one in enumerate(shown):
         text = f" {short(float(f'{one.answer:.3g}'))} · {one.share:.0%} of rows"
         ax.text(max(one.answer, 0.0), place, text, va="center", size=8, color=INK)
     names = [

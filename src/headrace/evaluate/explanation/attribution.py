@@ -84,7 +84,9 @@ class Attribution(Result):
         rows = len(sizes)
         spread = _Z * sizes.std(axis=0, ddof=1) / np.sqrt(rows) if rows > 1 else mean * np.nan
         found = [
-            ColumnEffect(name, float(m), max(0.0, float(m - s)) if rows > 1 else np.nan, float(m + s))
+            ColumnEffect(
+                name, float(m), max(0.0, float(m - s)) if rows > 1 else np.nan, float(m + s)
+            )
             for name, m, s in zip(self.columns, mean, spread, strict=True)
         ]
         return tuple(sorted(found, key=lambda one: -one.size))

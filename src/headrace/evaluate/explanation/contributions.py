@@ -69,7 +69,8 @@ def attribute(
         baselines: How many rows are drawn, with gradients.
         steps: Points of a path at first, with gradients.
         most_steps: Points of a path at most.
-        tolerance: The completeness gap that calls for more points, as a share of the answers' spread.
+        tolerance: The completeness gap that calls for more points, as a share of the spread of
+            the answers.
         orders: How many orders of the columns are drawn for each row, with shapley.
         most_rows: A random sample of so many rows is explained when there are more.
         seed: The same seed gives the same answer.
@@ -80,7 +81,8 @@ def attribute(
 
     Example:
         >>> import headrace as hr
-        >>> rows = {"a": [0.0, 1.0, 2.0, 3.0] * 20, "b": [1.0, 2.0] * 40, "y": [0.0, 2.0, 4.0, 6.0] * 20}
+        >>> rows = {"a": [0.0, 1.0, 2.0, 3.0] * 20, "b": [1.0, 2.0] * 40}
+        >>> rows["y"] = [0.5, 2.0, 4.0, 6.0] * 20
         >>> pipe = hr.Pipeline([hr.normalize.Standardize(), hr.Network([8], epochs=2)], target="y")
         >>> _ = pipe.train(rows)
         >>> found = attribute(pipe, {"a": 3.0, "b": 2.0})

@@ -152,7 +152,9 @@ def counterfactual(
     one = canonical_rows(fitted, row)
     if one.height != 1:
         raise DataError([Problem(f"a counterfactual is for one row, received {one.height}")])
-    question, goal, words = _goal(pipe, fitted, one, target, wanted, above, below)
+    question, goal, words = _goal(
+        pipe, fitted, one, target=target, wanted=wanted, above=above, below=below
+    )
     others = reference_rows(question, reference, one)
     free = _free(one.columns, columns, frozen, directions or {})
     options = {name: _options(one, others, name, (directions or {}).get(name)) for name in free}
@@ -189,6 +191,7 @@ def _goal(
     pipe: Pipeline,
     fitted: Any,
     one: pl.DataFrame,
+    *,
     target: str | None,
     wanted: Label | None,
     above: float | None,
@@ -245,7 +248,9 @@ def _options(
         words = [word for word in counts[name][: _VALUES + 1] if word not in {now, ""}]
         return [(word, 1.0) for word in words[:_VALUES]]
     known = values.to_numpy()
-    known = np.sort(known[~np.isnan(known) if values.dtype == pl.Float64 else known != _MISSING_TIME])
+    known = np.sort(
+        known[~np.isnan(known) if values.dtype == pl.Float64 else known != _MISSING_TIME]
+    )
     missing = np.isnan(now) if values.dtype == pl.Float64 else now == _MISSING_TIME
     if not len(known) or (missing and way is not None):
         return []

@@ -193,7 +193,8 @@ def partial_dependence(
         column: A raw column.
         target: Which of several targets.
         label: Which class; of two the last one.
-        points: How many values of a number or date, at its quantiles; of words the 12 most frequent.
+        points: How many values of a number or date, at its quantiles; of words the 12 most
+            frequent.
         most_rows: A random sample of so many rows is used when there are more.
         confidence: The confidence of the intervals, which come from resampled rows.
         resamples: How many times the rows are drawn.
@@ -203,16 +204,34 @@ def partial_dependence(
         DataError: There is no row, or the column is missing everywhere.
         SettingError: The column is unknown, or a setting is out of its range.
     """
-    question, rows = _asked(pipe, data, [column], target, label, points, most_rows, seed)
+    question, rows = _asked(
+        pipe,
+        data,
+        [column],
+        target=target,
+        label=label,
+        points=points,
+        most_rows=most_rows,
+        seed=seed,
+    )
     check_confidence(confidence)
     check_whole("resamples", resamples, 1)
-    return dependence_of(question, rows, column, points, confidence, resamples, seed)
+    return dependence_of(
+        question,
+        rows,
+        column,
+        points=points,
+        confidence=confidence,
+        resamples=resamples,
+        seed=seed,
+    )
 
 
 def dependence_of(
     question: Question,
     rows: pl.DataFrame,
     column: str,
+    *,
     points: int,
     confidence: float,
     resamples: int,
@@ -260,7 +279,16 @@ def partial_dependence_pair(
     """
     if len(columns) != 2 or columns[0] == columns[1]:
         raise SettingError(f"columns must be two different ones, received {tuple(columns)}")
-    question, rows = _asked(pipe, data, list(columns), target, label, points, most_rows, seed)
+    question, rows = _asked(
+        pipe,
+        data,
+        list(columns),
+        target=target,
+        label=label,
+        points=points,
+        most_rows=most_rows,
+        seed=seed,
+    )
     grids = [_grid(rows[name], points) for name in columns]
     left = np.repeat(grids[0], len(grids[1]))
     right = np.tile(grids[1], len(grids[0]))
@@ -311,7 +339,16 @@ def accumulated_effects(
     """
     import polars as pl
 
-    question, rows = _asked(pipe, data, [column], target, label, points, most_rows, seed)
+    question, rows = _asked(
+        pipe,
+        data,
+        [column],
+        target=target,
+        label=label,
+        points=points,
+        most_rows=most_rows,
+        seed=seed,
+    )
     check_confidence(confidence)
     check_whole("resamples", resamples, 1)
     if rows[column].dtype == pl.String:
@@ -333,8 +370,17 @@ def accumulated_effects(
     effects = _accumulate(weights, inside, upper - lower)
     low, high = _band(effects[1:], confidence)
     return Dependence(
-        *(column, _kind(question, column), question.name, "accumulated local effects", edges),
-        *(effects[0], low, high, np.zeros((0, len(edges))), rows.height, confidence),
+        column=column,
+        kind=_kind(question, column),
+        of=question.name,
+        method="accumulated local effects",
+        grid=edges,
+        mean=effects[0],
+        low=low,
+        high=high,
+        curves=np.zeros((0, len(edges))),
+        rows=rows.height,
+        confidence=confidence,
     )
 
 
@@ -355,6 +401,7 @@ def _asked(
     pipe: Pipeline,
     data: object,
     columns: list[str],
+    *,
     target: str | None,
     label: Label | None,
     points: int,

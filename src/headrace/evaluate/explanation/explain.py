@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.evaluate.explanation.attribution import Attribution
 from headrace.evaluate.explanation.contributions import attribute
 from headrace.evaluate.explanation.dependence import Dependence, dependence_of
 from headrace.evaluate.explanation.question import (
@@ -20,6 +19,7 @@ from headrace.result import Result
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from headrace.evaluate.explanation.attribution import Attribution
     from headrace.model.target import Label
     from headrace.pipeline import Pipeline
 
@@ -110,7 +110,10 @@ def explain(
     rows = canonical_rows(question.fitted, data)
     some = sampled(rows, _DEPENDENCE_ROWS, seed)
     names = [one.column for one in found.effects[:top] if one.size > 0]
-    shown = tuple(dependence_of(question, some, name, 20, 0.95, 500, seed) for name in names)
+    shown = tuple(
+        dependence_of(question, some, name, points=20, confidence=0.95, resamples=500, seed=seed)
+        for name in names
+    )
     tree = None
     if rows.height >= _LEAST_ROWS:
         tree = surrogate_of(question, sampled(rows, _SURROGATE_ROWS, seed), depth, seed)

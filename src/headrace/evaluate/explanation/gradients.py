@@ -114,7 +114,8 @@ class _Walk:
             start, end = tf.constant(starts[places % count]), tf.constant(ends[places // count])
             added = self.compiled(start, end, alphas).numpy()[: pairs - first]
             found.append(added.astype(np.float64) @ self.owners.T)
-        return np.concatenate(found).reshape(rows, count, -1).mean(axis=1)
+        mean: NDArray[np.float64] = np.concatenate(found).reshape(rows, count, -1).mean(axis=1)
+        return mean
 
     def _vectors(self, features: Features) -> NDArray[np.float32]:
         parts = [
