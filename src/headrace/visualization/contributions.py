@@ -50,7 +50,8 @@ def waterfall(result: Any, ax: Axes | None = None) -> Axes:
         ax.text(end, place, text, ha="left" if right else "right", va="center", size=8, color=INK)
     ax.axvline(result.base[0], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     ax.axvline(result.answer[0], color=INK, linewidth=1)
-    ax.margins(x=0.12)
+    edges = [*starts, result.base[0], result.answer[0]]
+    ax.set_xlim(min(edges) - 0.2 * width, max(edges) + 0.2 * width)
     ax.set_yticks(places, names)
     ax.invert_yaxis()
     thin(ax, grid="x").tick_params(axis="y", length=0)

@@ -27,7 +27,7 @@ def rules(result: Any, ax: Axes | None = None) -> Axes:
         ax: The axes to draw on.
     """
     shown = result.rules[:_MOST_RULES]
-    ax = axes(ax, width=8.0, height=0.42 * len(shown) + 1.3)
+    ax = axes(ax, width=8.0, height=0.55 * len(shown) + 1.3)
     places = np.arange(len(shown))
     shares = np.array([one.share for one in shown])
     heights = 0.2 + 0.6 * shares / shares.max()
@@ -35,16 +35,13 @@ def rules(result: Any, ax: Axes | None = None) -> Axes:
     for place, one in enumerate(shown):
         text = f" {short(float(f'{one.answer:.3g}'))} · {one.share:.0%} of rows"
         ax.text(max(one.answer, 0.0), place, text, va="center", size=8, color=INK)
-    names = [
-        label(" and ".join(label(part, longest=30) for part in one.conditions), longest=80)
-        for one in shown
-    ]
-    ax.set_yticks(places, names, size=8)
+    names = ["\n".join(label(part, longest=48) for part in one.conditions) for one in shown]
+    ax.set_yticks(places, [name or "all rows" for name in names], size=8)
     ax.invert_yaxis()
-    ax.margins(x=0.3)
+    ax.set_xlim(right=1.5 * max(0.0, *(one.answer for one in shown)) or None)
     thin(ax, grid="x").tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
     ax.set(title="Rules", xlabel=label(result.of, longest=60))
-    note = f"explain {result.fidelity:.0%} ({result.low:.0%} to {result.high:.0%}) of the variance"
+    note = f"{result.fidelity:.0%} of the variance"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     return ax
