@@ -43,6 +43,8 @@ from headrace.plan.features import Features, FeatureSpec
 from headrace.plan.plan import ColumnInfo
 from headrace.preprocessing.fit import fit_steps
 from headrace.preprocessing.partial import Lesson
+from headrace.tune.attempt import Ground
+from headrace.tune.front import Goal
 from headrace.tune.remote import RemoteTrials
 from headrace.tune.space import Real
 from headrace.tune.study import run_study
@@ -143,12 +145,14 @@ class Work:
         network = hr.Network([64, 64], epochs=4, patience=None)
         base = hr.Pipeline([*steps, network], target="bought")
         space = {"network_3__learning_rate": Real(1e-3, 1e-2, log=True)}
+        learn, held = hr.split(self.sample, share=0.2, seed=0)
+        ground = Ground(learn, held, "bought", (Goal("loss"),))
         found = run_study(
             not_here,
             space,
             trials=4 if self.small else 12,
             engine=engine,
-            elsewhere=RemoteTrials(base, self.sample),
+            elsewhere=RemoteTrials(base, ground, space),
         )
         return sum(one.state in {"complete", "pruned"} for one in found.trials)
 

@@ -109,6 +109,38 @@ def graded(table: pl.DataFrame) -> hr.Pipeline:
     return pipe
 
 
+def with_intervals(pipe: hr.Pipeline, rows: object, **settings: object) -> hr.Pipeline:
+    """A copy of a trained pipeline that these rows have calibrated."""
+    copy = pipe.copy()
+    copy.adopt(pipe.fitted, None)
+    copy.calibrate(rows, **settings)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def spare() -> pl.DataFrame:
+    """700 more people, to calibrate with."""
+    return people(700, seed=2)
+
+
+@pytest.fixture(scope="session")
+def many() -> pl.DataFrame:
+    """3,000 more people, to count coverage on."""
+    return people(3000, seed=9)
+
+
+@pytest.fixture(scope="session")
+def ranged(regression: hr.Pipeline, spare: pl.DataFrame) -> hr.Pipeline:
+    """A calibrated pipeline for `wage`; tests must not change it."""
+    return with_intervals(regression, spare)
+
+
+@pytest.fixture(scope="session")
+def grouped(graded: hr.Pipeline, spare: pl.DataFrame) -> hr.Pipeline:
+    """A pipeline for `grade` with sets by `job`, drawn by lot; tests must not change it."""
+    return with_intervals(graded, spare, by="job", method="aps", randomized=True)
+
+
 class FailingDisk(Disk):
     """A disk that fails at the n-th call, and counts the calls."""
 

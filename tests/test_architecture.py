@@ -32,7 +32,7 @@ STOREYS = (
     {"data"},
     {"cache", "partitions"},
     {"plan"},
-    {"preprocessing", "clustering", "metrics", "model"},
+    {"preprocessing", "clustering", "metrics", "model", "conformal"},
     {"train", "evaluate", "tune", "deploy", "maintain"},
     {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )
@@ -153,8 +153,9 @@ def test_visualization_knows_only_results(name: str) -> None:
     assert not known - {"headrace.deploy", "headrace.storage.files"}
 
 
-def test_the_runtime_needs_numpy_and_onnx_runtime_only() -> None:
-    needed = outside(closure("headrace.deploy.runtime"))
+@pytest.mark.parametrize("name", ["headrace.deploy.runtime", "headrace.deploy.adaptive"])
+def test_the_runtime_needs_numpy_and_onnx_runtime_only(name: str) -> None:
+    needed = outside(closure(name))
     assert needed <= {"numpy", "onnxruntime"}
 
 

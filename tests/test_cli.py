@@ -17,9 +17,11 @@ from headrace.cache.cache import Cache
 if TYPE_CHECKING:
     import polars as pl
 
+    import headrace as hr
+
 ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ["train", "evaluate", "tune", "deploy", "serve", "score", "maintain", "profile", "demo"]
-COMMANDS += ["run", "clean"]
+COMMANDS += ["run", "clean", "calibrate"]
 
 
 def headrace(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -94,6 +96,30 @@ def test_the_whole_life_by_commands(
     answers = [json.loads(line) for line in scored.stdout.splitlines()]
     assert len(answers) == 5, scored.stderr
     assert {answer["prediction"] for answer in answers} <= {"yes", "no"}
+
+
+@pytest.mark.slow
+def test_a_model_is_calibrated_and_answers_intervals_by_commands(
+    regression: hr.Pipeline, spare: pl.DataFrame, fresh: pl.DataFrame, tmp_path: Path
+) -> None:
+    model, registry = regression.save(tmp_path / "model"), tmp_path / "registry"
+    spare.write_parquet(tmp_path / "spare.parquet")
+    fresh.write_parquet(tmp_path / "fresh.parquet")
+    ran = headrace("calibrate", model, tmp_path / "spare.parquet", "--by", "job")
+    assert ran.returncode == 0, ran.stderr
+    assert "700 calibration rows; wage: absolute" in ran.stdout
+    out = tmp_path / "answers.csv"
+    ran = headrace("score", model, tmp_path / "fresh.parquet", out, "--interval", "0.9")
+    assert ran.returncode == 0, ran.stderr
+    assert out.read_text().splitlines()[0] == "prediction,low,high"
+    assert headrace("deploy", model, registry).returncode == 0
+    assert headrace("calibrate", registry, tmp_path / "spare.parquet").returncode == 0
+    lines = "\n".join(json.dumps(row, default=str) for row in fresh.head(3).to_dicts())
+    scored = headrace("score", registry, "--interval", "0.8", stdin=lines + "\n")
+    answers = [json.loads(line) for line in scored.stdout.splitlines()]
+    assert all(one["low"] < one["prediction"] < one["high"] for one in answers), scored.stderr
+    wrong = headrace("score", model, tmp_path / "fresh.parquet", out, "--interval", "9")
+    assert "interval must be a number between 0 and 1" in wrong.stderr
 
 
 def test_clean_lets_go_of_what_was_not_used_for_long(tmp_path: Path) -> None:

@@ -309,11 +309,11 @@ def test_tuning_is_kept_with_what_it_did_to_the_pipeline(
     from headrace.tune import stage
 
     life = (hr.Train(), hr.Tune(trials=2, space=SPACE), hr.Deploy())
-    whole = stage._Search.compare
+    whole = stage.Search.verdict
     monkeypatch.setattr(
-        stage._Search,
-        "compare",
-        lambda self, parameters: _better(whole(self, parameters)),
+        stage.Search,
+        "verdict",
+        lambda self, found, validation: _better(*whole(self, found, validation)),
     )
     first, again = pipeline(*life), pipeline(*life)
     ran = first.run(rows, to=tmp_path)
@@ -327,8 +327,8 @@ def test_tuning_is_kept_with_what_it_did_to_the_pipeline(
     assert again.version == first.version
 
 
-def _better(comparison: Any) -> Any:
-    return replace(comparison, verdict="better")
+def _better(comparison: Any, estimate: Any) -> Any:
+    return replace(comparison, verdict="better"), estimate
 
 
 # ---------------------------------------------------------------- killed, and two at once

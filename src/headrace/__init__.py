@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from headrace import samples as samples
     from headrace.cache.cache import Cache as Cache
     from headrace.clustering.kmeans import KMeans as KMeans
+    from headrace.conformal.settings import Conformal as Conformal
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
     from headrace.data.source import Query as Query
     from headrace.data.split import Split as Split
     from headrace.data.split import split as split
+    from headrace.deploy.adaptive import AdaptiveIntervals as AdaptiveIntervals
+    from headrace.deploy.card import card as card
     from headrace.deploy.runtime import Runtime as Runtime
     from headrace.deploy.stage import Deploy as Deploy
     from headrace.errors import CheckpointError as CheckpointError
@@ -41,8 +44,10 @@ if TYPE_CHECKING:
     from headrace.estimators.supervised import Regressor as Regressor
     from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
+    from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
+    from headrace.evaluate.pit import pit as pit
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.loading import load as load
@@ -95,6 +100,9 @@ if TYPE_CHECKING:
     from headrace.preprocessing.selector import matching as matching
     from headrace.preprocessing.selector import numbers as numbers
     from headrace.preprocessing.selector import texts as texts
+    from headrace.preprocessing.space import Choice as Choice
+    from headrace.preprocessing.space import Integer as Integer
+    from headrace.preprocessing.space import Real as Real
     from headrace.preprocessing.transform import Derive as Derive
     from headrace.preprocessing.transformer import PythonTransformer as PythonTransformer
     from headrace.preprocessing.transformer import Transformer as Transformer
@@ -104,6 +112,7 @@ if TYPE_CHECKING:
     from headrace.stage import Stage as Stage
     from headrace.train.stage import Train as Train
     from headrace.tune.stage import Tune as Tune
+    from headrace.tune.steps import search_space as search_space
 
 __version__ = "0.1.0"
 
@@ -115,7 +124,9 @@ _NAMES = {
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
     "Runtime": "headrace.deploy.runtime",
+    "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
+    "Conformal": "headrace.conformal.settings",
     # scikit-learn's door
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",
@@ -129,6 +140,11 @@ _NAMES = {
     "Deploy": "headrace.deploy.stage",
     "Maintain": "headrace.maintain.stage",
     "Policy": "headrace.maintain.policy",
+    # what tuning may try
+    "search_space": "headrace.tune.steps",
+    "Choice": "headrace.preprocessing.space",
+    "Integer": "headrace.preprocessing.space",
+    "Real": "headrace.preprocessing.space",
     # data
     "Column": "headrace.data.schema",
     "Schema": "headrace.data.schema",
@@ -136,11 +152,14 @@ _NAMES = {
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
     # evaluation
+    "card": "headrace.deploy.card",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "explain": "headrace.evaluate.explanation.explain",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
+    "pit": "headrace.evaluate.pit",
+    "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own
     "Derive": "headrace.preprocessing.transform",
     "PythonTransformer": "headrace.preprocessing.transformer",

@@ -38,6 +38,10 @@ Report = Annotated[Path | None, typer.Option(help="Write a one-file HTML report 
 Kinds = Annotated[
     list[str] | None, typer.Option("--kind", help="The kind of a column, zip=category; repeatable.")
 ]
+Interval = Annotated[
+    float | None,
+    typer.Option(help="Intervals or sets that hold the truth so often, 0.9; see calibrate."),
+]
 Memory = Annotated[
     str | None,
     typer.Option(help="The most memory to hold, 500MB or 2GB; larger tables stay on disk."),
@@ -146,6 +150,29 @@ def evaluate(model: Model, data: Data, report: Report = None) -> None:
 
 
 @app.command()
+def calibrate(
+    model: Model,
+    data: Data,
+    *,
+    method: Annotated[str | None, typer.Option(help="How errors are measured: cqr, lac, …")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="A column in whose groups it shall hold; repeatable.")
+    ] = None,
+    report: Report = None,
+) -> None:
+    """Calibrate prediction intervals with labelled rows that the model has not learnt from."""
+    from headrace.loading import load
+
+    pipe = load(model)
+    result = pipe.calibrate(data, method=method, by=tuple(by) if by else None)
+    if pipe.home is None:
+        pipe.save(model)
+    else:
+        pipe.deploy(pipe.home, why="calibrated intervals")
+    _show({"calibrate": result}, report)
+
+
+@app.command()
 def tune(
     model: Model,
     data: Data,
@@ -206,25 +233,32 @@ def score(
     cluster: Annotated[
         str | None, typer.Option(help="A Dask scheduler, tcp://host:8786; its workers answer.")
     ] = None,
+    interval: Interval = None,
     module: Modules = None,
 ) -> None:
     """Answer every row of files of any size in a file, or JSON lines on standard input."""
     if data is None:
         from headrace.deploy.stream import score as run_stream
 
-        run_stream(_runtime(model, module), sys.stdin.buffer, sys.stdout.buffer, batch=batch)
+        lines_in, lines_out = sys.stdin.buffer, sys.stdout.buffer
+        run_stream(_runtime(model, module), lines_in, lines_out, batch=batch, interval=interval)
         return
     if to is None:
         raise typer.BadParameter("say where to write the answers: headrace score MODEL IN OUT")
     from headrace.deploy.scoring import scorer_of
     from headrace.engine import Engine
     from headrace.loading import load
+    from headrace.train.interval_frames import score_intervals
     from headrace.train.scoring import score_file
 
     _import(module)
     fitted = load(model).fitted
     with _client(cluster) as client:
-        rows = score_file(fitted, data, to, scorer_of(fitted, Engine.of(executor=client)))
+        scorer = scorer_of(fitted, Engine.of(executor=client))
+        if interval is None:
+            rows = score_file(fitted, data, to, scorer)
+        else:
+            rows = score_intervals(fitted, data, to, interval, scorer)
     typer.echo(f"{rows:,} rows answered in {to}")
 
 

@@ -166,6 +166,7 @@ def _classes() -> tuple[type, ...]:
     from headrace.deploy.result import DeployResult
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import ColumnImportance, Importance
+    from headrace.evaluate.interval_coverage import Coverage, Covered
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
     from headrace.evaluate.several import SeveralEvaluations
     from headrace.evaluate.stability import Spread, Stability
@@ -175,10 +176,13 @@ def _classes() -> tuple[type, ...]:
     from headrace.maintain.quality import QualityReport
     from headrace.maintain.result import MaintainResult
     from headrace.maintain.score import Score
+    from headrace.tune.front import Goal
+    from headrace.tune.honest import HonestEstimate
     from headrace.tune.result import Trial, TuneResult
 
     evaluated = (Evaluation, SeveralEvaluations, ClusterEvaluation, Metric, Comparison)
-    explained = (Importance, ColumnImportance, Stability, Spread)
+    explained = (Importance, ColumnImportance, Stability, Spread, Coverage, Covered)
     maintained = (MaintainResult, Decision, DriftReport, ColumnDrift, DriftTest, QualityReport)
     deployed = (DeployResult, Verification, ColumnDifference)
-    return (*evaluated, *explained, *maintained, Finding, Score, *deployed, TuneResult, Trial)
+    tuned = (TuneResult, Trial, Goal, HonestEstimate)
+    return (*evaluated, *explained, *maintained, Finding, Score, *deployed, *tuned)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from headrace.cache.explanation import NO_CACHE, Explanation
-from headrace.data.source import answer, answers, is_lazy
+from headrace.data.source import is_lazy
 from headrace.engine import Engine
 from headrace.errors import NotTrainedError, SettingError
-from headrace.model.targets import Targets, check_columns
+from headrace.model.targets import check_columns
 from headrace.parameters import Parameters
 from headrace.preprocessing.step import checked_steps
 from headrace.stage import checked_stages
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from headrace.data.schema import Kind, Schema
     from headrace.deploy.parity import Verification
     from headrace.deploy.result import DeployResult
+    from headrace.evaluate.conformal import CalibrateResult
     from headrace.evaluate.result import Evaluation
     from headrace.evaluate.several import SeveralEvaluations
     from headrace.maintain.policy import Policy
@@ -227,26 +228,36 @@ class Pipeline(Parameters):
             **settings,
         )
 
-    def predict(self, data: object) -> Any:
+    def calibrate(self, data: object, **settings: Any) -> CalibrateResult:
+        """Learn from labelled rows how wide the intervals of `predict(..., interval=)` must be.
+
+        Args:
+            data: Labelled rows that the network has not learnt from.
+            **settings: See `headrace.Conformal`: `method`, `by`, `half_life`, …
+        """
+        from headrace.evaluate.conformal import calibrate
+
+        fitted, result = calibrate(self.fitted, data, **settings)
+        self.adopt(fitted, None)
+        return result
+
+    def predict(self, data: object, *, interval: float | None = None) -> Any:
         """Answer a label, a value or a cluster number for each row.
+
+        Args:
+            data: The rows, from any source.
+            interval: How often the truth shall be inside; see `calibrate`.
 
         Returns:
             On pandas a Series with the same index, on Polars a Series, else a NumPy array, (rows,).
             Of several targets a frame with a column for each: of pandas for pandas, else of Polars.
             On a LazyFrame a LazyFrame with these columns, computed by batches when it is collected
-            or written (`.sink_parquet(...)`).
+            or written (`.sink_parquet(...)`). With `interval` a frame of `prediction`, `low` and
+            `high`, or of `prediction` and `set`, the labels that are not ruled out.
         """
-        fitted = self.fitted
-        if is_lazy(data):
-            from headrace.deploy.scoring import scorer_of
-            from headrace.train.scoring import lazy_predictions
+        from headrace.deploy.scoring import predictions
 
-            return lazy_predictions(fitted, data, scorer_of(fitted, self.engine))
-        output = self._output(data)
-        if isinstance(fitted.target, Targets):
-            return answers(fitted.target.decode_all(output), data)
-        values = fitted.decode(output)
-        return answer(values, data, fitted.target.name if fitted.target else "cluster")
+        return predictions(self.fitted, data, self.engine, interval)
 
     def predict_proba(self, data: object) -> NDArray[np.float64]:
         """Answer the probability of each class for each row.

@@ -25,6 +25,7 @@ from headrace.preprocessing.diagram import diagram
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.preprocessing.selector import columns, datetimes, numbers
 from headrace.preprocessing.space import Choice, Integer, Real
+from headrace.preprocessing.step import Step
 from headrace.preprocessing.stored import step_from_dict, step_to_dict
 from headrace.preprocessing.transformer import Transformer
 
@@ -302,6 +303,30 @@ def test_search_spaces_name_parameters(example: Example) -> None:
         assert isinstance(among, Choice | Integer | Real)
         value = among.options[-1] if isinstance(among, Choice) else among.low
         assert example.step.copy().set_params(**{name: value}).get_params()[name] == value
+
+
+@all_examples
+def test_tuning_starts_from_the_values_in_use(example: Example) -> None:
+    step = example.step
+    used, space = step.in_use(), step.search_space()
+    assert used.keys() == space.keys()
+    for name, among in space.items():
+        if isinstance(among, Choice):
+            continue
+        assert used[name] is not None
+        assert used[name] != "auto"
+    assert step.variant() == type(step).__name__.lower()
+
+
+@all_examples
+def test_alternatives_are_steps_for_the_same_columns(example: Example) -> None:
+    others = example.step.alternatives()
+    assert len({repr(other) for other in others} | {repr(example.step)}) >= len(others)
+    for other in others:
+        parts = other if isinstance(other, tuple) else (() if other is None else (other,))
+        for part in parts:
+            assert isinstance(part, Step)
+            assert repr(part.get_params()["columns"]) == repr(example.step.get_params()["columns"])
 
 
 def test_both_lowerings_agree() -> None:

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
+import headrace as hr
+from headrace.data.profile import ColumnProfile, Profile
 from headrace.data.schema import Column, Schema
 from headrace.deploy.card import model_card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
 
 SCHEMA = Schema(
     (
@@ -85,3 +95,60 @@ def test_hundreds_of_columns_and_classes_are_cut() -> None:
     card = model_card({"task": "multiclass", "classes": list(range(80))}, schema)
     assert "… and 100 more" in card
     assert "and 30 more" in card
+
+
+def test_the_card_of_a_pipeline_is_that_of_its_release(
+    trained: hr.Pipeline, fresh: pl.DataFrame, tmp_path: Path
+) -> None:
+    pipe = hr.load(trained.save(tmp_path / "plain"))
+    pipe.adopt(replace(pipe.fitted, scores={}), None)
+    before = hr.card(pipe)
+    assert "has not been evaluated" in before
+    evaluation = hr.Evaluate(importance=False).measure(pipe, fresh)
+    card = hr.card(pipe)
+    assert (pipe.save(tmp_path / "evaluated") / "card.md").read_text("utf-8") == card
+    _, front, _ = card.split("---\n", 2)
+    (model,) = yaml.safe_load(front)["model-index"]
+    figures = {one["type"]: one["value"] for one in model["results"][0]["metrics"]}
+    assert figures["roc_auc"] == evaluation.metrics["roc_auc"].value
+    assert "## Calibration" in card
+    assert evaluation.calibration().sentence()[:20] in card
+    assert "- no baselines: a loaded pipeline has no training rows" in card
+    ages = next(line for line in card.splitlines() if line.startswith("| `age` |"))
+    assert ages.count("|") == 6
+    assert "%" in ages
+    assert " – " in ages
+
+
+def test_dates_are_told_as_days_and_words_are_not_told() -> None:
+    day = 86_400_000_000.0
+    profile = Profile(
+        4,
+        (
+            ColumnProfile("when", "datetime", 4, 1, 3, minimum=-day, maximum=2 * day),
+            ColumnProfile("name", "category", 4, 0, 2, values={"Mary": 3, "John": 1}),
+        ),
+    )
+    schema = Schema((Column("when", "datetime"), Column("name", "category"), Column("x", "number")))
+    card = model_card({}, schema, profile)
+    assert "| `when` | datetime |  | 25.0% | 1969-12-31 – 1970-01-03 |" in card
+    assert "| `name` | category |  | 0.0% | 2 values |" in card
+    assert "| `x` | number |  |  |  |" in card
+    assert "Mary" not in card
+
+
+def test_verdicts_notes_and_the_threshold_are_told() -> None:
+    more = {"verdicts": ["better than <b>"], "notes": ["few rows"], "threshold": 0.25}
+    card = model_card(ABOUT | more, SCHEMA)
+    assert "## Beside other models\n\n- better than \\<b\\>" in card
+    assert card.endswith("before trusting the answers.\n\n- few rows\n")
+    assert "- `>50K` above a probability of 0.25" in card
+
+
+@given(st.text(min_size=1))
+def test_any_name_is_read_back_from_the_front_matter(name: str) -> None:
+    card = model_card({"task": "regression", "target": name, "metrics": {name: 1.0}}, SCHEMA)
+    front = card.removeprefix("---\n").split("\n---\n", 1)[0]
+    (model,) = yaml.safe_load(front)["model-index"]
+    assert model["name"] == name
+    assert model["results"][0]["metrics"] == [{"type": name, "value": 1.0}]

@@ -147,7 +147,7 @@ ROW = b'{"rows": [{"number 0": %s}]}'
      (b"{", 400, "expected JSON"),
      (b"[]", 422, "received an empty list"),
      (b'{"row": []}', 422, "unknown key 'row'; did you mean 'rows'?"),
-     (b'{"rows": [], "model": "x"}', 422, "unknown key 'model'; the only key is 'rows'"),
+     (b'{"rows": [], "model": "x"}', 422, "unknown key 'model'; the keys are 'rows' and 'interval'"),
      (b'{"rows": [{"a": 1, "a": 2}]}', 400, "the key 'a' is given twice"),
      (b'{"rows": [], "rows": []}', 400, "the key 'rows' is given twice"),
      (ROW % b"NaN", 400, "NaN is not a JSON number"),

@@ -73,3 +73,11 @@ def test_bad_input_is_named(hit: list[int], stated: list[float], kind: type, mes
 def test_one_bin_is_refused() -> None:
     with pytest.raises(SettingError, match="bins must be 2 or more, received 1"):
         calibration(np.array([1, 0]), np.array([0.5, 0.5]), bins=1)
+
+
+def test_the_band_holds_all_bins_of_a_calibrated_model_at_once() -> None:
+    found = [calibration(*table(400, seed), resamples=300, seed=seed) for seed in range(300)]
+    outside = np.mean([any(one.off for one in result.bins) for result in found])
+    assert 0.015 <= outside <= 0.085
+    for one in found[0].bins:
+        assert one.band_low <= one.null_low <= one.null_high <= one.band_high

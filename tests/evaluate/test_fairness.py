@@ -9,7 +9,7 @@ import pytest
 
 import headrace as hr
 from headrace.errors import DataError, SettingError
-from headrace.evaluate.fairness import group_figures
+from headrace.evaluate.fairness import OVERALL, group_figures
 from headrace.evaluate.levels import Levels
 
 
@@ -95,3 +95,50 @@ def test_bad_input_is_named(trained: hr.Pipeline, fresh: pl.DataFrame) -> None:
         hr.fairness(trained, fresh.with_columns(one=pl.lit("same")), by="one")
     with pytest.raises(SettingError, match="the reference must be one of 'job = .*received 'king'"):
         hr.fairness(trained, fresh, by="job", reference="king")
+
+
+def test_intervals_of_ratios_hold_the_truth() -> None:
+    """To a reference group, and to all rows; the latter are a third of them and two thirds."""
+    codes = np.repeat([0, 1], [100, 50])
+    groups, every = Levels("g", codes, ("g = a", "g = b")), np.ones(150, dtype=bool)
+    held = np.zeros(2)
+    for seed in range(400):
+        shares = np.random.default_rng([seed, 1]).random(150) < np.where(codes, 0.2, 0.4)
+        for place, (reference, truth) in enumerate(((None, 0.5), (OVERALL, 0.6))):
+            one = group_figures({"s": (shares, every)}, groups, reference=reference)[1]
+            held[place] += one.ratio_low <= truth <= one.ratio_high
+    assert (held / 400 >= 0.925).all()
+    assert (held / 400 <= 0.985).all()
+
+
+def test_all_rows_are_a_reference() -> None:
+    codes = np.repeat([0, 1, 2], [50, 49, 1])
+    groups = Levels("g", codes, ("g = a", "g = b", "g = c"))
+    shares = np.arange(100) % 50 < np.where(codes, 10, 30)
+    found = group_figures({"s": (shares, np.ones(100, bool))}, groups, reference=OVERALL)
+    assert [one.group for one in found] == [*groups.names, OVERALL]
+    overall = shares.mean()
+    for one in found:
+        assert one.difference == pytest.approx(one.value - overall)
+        assert one.ratio == pytest.approx(one.value / overall)
+        assert one.difference_low <= one.difference <= one.difference_high
+        assert one.ratio_low <= one.ratio <= one.ratio_high
+    assert not found[2].differs
+
+
+def test_no_row_and_no_share_make_no_ratio() -> None:
+    groups = Levels("g", np.repeat([0, 1], 5), ("g = a", "g = b"))
+    none = group_figures({"s": (np.zeros(10, bool), np.ones(10, bool))}, groups)
+    assert all(math.isnan(one.ratio) for one in none)
+    first = np.arange(10) < 5
+    for reference in ("a", OVERALL):
+        empty = group_figures({"s": (first, first)}, groups, reference=reference)[1]
+        assert (empty.rows, empty.low, empty.high) == (0, 0.0, 1.0)
+        assert empty.difference_high == math.inf
+
+
+def test_the_table_with_all_rows(trained: hr.Pipeline, fresh: pl.DataFrame) -> None:
+    found = hr.fairness(trained, fresh, by="job", reference="all rows")
+    assert found.reference == OVERALL
+    assert "all rows" in found.summary()
+    assert found.plot().figure.axes

@@ -44,7 +44,7 @@ def test_rare_words_are_joined_and_missing_ones_stand_alone() -> None:
 def test_dates_and_truth_values_are_named_for_people() -> None:
     days = pl.Series("day", [0, 86_400_000_000, MISSING_TIME])
     assert levels_of(days, "datetime", bins=2).names == (
-        "day to 1970-01-01 00:00:00",
+        "day = 1970-01-01 00:00:00",
         "day above 1970-01-01 00:00:00",
         "day missing",
     )

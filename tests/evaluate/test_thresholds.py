@@ -75,3 +75,19 @@ def test_costs_that_make_no_sense_are_refused(costs: dict[str, float], message: 
 def test_no_row_is_refused() -> None:
     with pytest.raises(DataError, match="there is no row"):
         thresholds(np.array([]), np.array([]))
+
+
+def test_the_luck_of_the_choice_is_taken_out_of_the_cost() -> None:
+    """Of even probabilities "above t" costs (1 - t)^2 / 2 + 5 t^2 / 2 a row."""
+    held, seen, expected, true = 0, 0.0, 0.0, 0.0
+    for seed in range(200):
+        random = np.random.default_rng([seed, 3])
+        stated = random.random(300)
+        hit = random.random(300) < stated
+        found = thresholds(hit, stated, costs={"false_positive": 1, "false_negative": 5}, seed=seed)
+        cost = ((1 - found.best) ** 2 + 5 * found.best**2) / 2
+        held += found.cost_low <= cost <= found.cost_high
+        seen, expected, true = seen + found.cost, expected + found.expected, true + cost
+    assert held / 200 >= 0.88
+    assert seen < expected
+    assert abs(expected - true) < 0.5 * abs(seen - true)

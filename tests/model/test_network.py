@@ -216,10 +216,28 @@ def test_odd_tables_can_be_learnt(shape: Any, table: Any) -> None:
 
 
 def test_tuning_may_try_what_the_network_has() -> None:
-    assert set(Network().search_space()) == {"learning_rate", "dropout"}
-    assert set(Network([8]).search_space()) == {"learning_rate", "dropout", "hidden"}
-    assert set(Network("linear").search_space()) == {"learning_rate"}
+    bins = {"settings__bins", "settings__width"}
+    rates = {"learning_rate", "weight_decay"}
+    assert set(Network().search_space()) == {*rates, "dropout", "settings__hidden", *bins}
+    assert set(Network([8]).search_space()) == {*rates, "dropout", "hidden", *bins}
+    assert set(Network("linear").search_space()) == {*rates, *bins}
     assert set(Network([keras.layers.Dense(2)]).search_space()) == {"learning_rate"}
+
+
+def test_weights_decay_as_stated(table: Any) -> None:
+    rows = table("regression", rows=60)
+    sizes = []
+    for decay in (0.0, 0.9):
+        network = Network(
+            [4], epochs=20, learning_rate=0.05, patience=None, embedding=None, weight_decay=decay
+        )
+        fitted = rows.fit(network)
+        sizes.append(sum(float(np.abs(array).sum()) for array in fitted.weights()[-4::2]))
+    assert sizes[1] < 0.9 * sizes[0]
+    with pytest.raises(SettingError, match="weight_decay must be a number from 0 to below 1"):
+        rows.fit(Network([4], weight_decay=-1.0))
+    with pytest.raises(SettingError, match="weight_decay goes with headrace's own optimizer"):
+        rows.fit(Network([4], weight_decay=0.1, optimizer="sgd"))
 
 
 def test_validation_rows_have_weights_too(table: Any) -> None:

@@ -8,6 +8,8 @@ import pytest
 
 from headrace.errors import SettingError
 from headrace.evaluate.comparison import compare
+from headrace.tune.front import Goal
+from headrace.tune.honest import HonestEstimate
 from headrace.tune.result import Trial, TuneResult
 
 TRIALS = (
@@ -40,7 +42,7 @@ def test_the_summary_starts_with_the_best() -> None:
     text = RESULT.summary()
     lines = text.splitlines()
     assert lines[0] == "4 trials (2 complete, 1 pruned, 1 failed) in 26 s"
-    assert lines[3].split()[:4] == ["2", "0.3000", "11.0", "complete"]
+    assert lines[3].split()[:5] == ["2", "0.3000", "11.0", "–", "complete"]
     assert "The study is in study.db." in text
     assert text.endswith("seen once")
 
@@ -80,3 +82,38 @@ def test_the_picture() -> None:
 
     assert RESULT.plot().get_xlabel() == "trial"
     plt.close("all")
+
+
+def test_importance_and_the_honest_figure_are_part_of_it() -> None:
+    estimate = HonestEstimate("roc_auc", True, 0.93, 800, 2, 0.925, 0.921, 0.915, 0.927, 900)
+    told = dataclasses.replace(
+        RESULT, setting_importance={"limits": 0.75, "rate": 0.25}, estimate=estimate
+    )
+    lines = told.summary().splitlines()
+    place = next(n for n, line in enumerate(lines) if line.startswith("best settings"))
+    assert lines[place].split() == ["best", "settings", "value", "importance"]
+    assert lines[place + 1].split() == ["limits", "None", "75%"]
+    assert "Honest is 0.9210 (0.9150 to 0.9270" in told.summary()
+    assert "75%" in told._repr_html_()
+    stored = json.loads(json.dumps(told.to_dict(), allow_nan=False))
+    assert stored["estimate"]["corrected"] == 0.925
+    assert stored["importance"] == {"limits": 0.75, "rate": 0.25}
+
+
+def test_of_several_objectives_the_front_and_the_choice_are_told() -> None:
+    trials = tuple(
+        Trial(n, "complete", score, {"n": n}, 1.0, further=(latency,))
+        for n, (score, latency) in enumerate([(0.9, 0.2), (0.8, 0.1), (0.7, 0.3)])
+    )
+    goals = (Goal("latency", unit="ms"),)
+    result = TuneResult("f1", True, trials, 3.0, further=goals, chosen=1, reason="It is quick.")
+    assert result.best is trials[1]
+    assert [one.number for one in result.front] == [0, 1]
+    lines = result.summary().splitlines()
+    assert lines[2].split() == ["trial", "f1", "latency,", "ms", "seconds", "epochs", "state"]
+    assert lines[3].endswith("complete  on the front")
+    assert lines[4].endswith("complete  on the front; chosen")
+    assert lines[5].endswith("complete")
+    assert "It is quick." in lines
+    assert result.plot().get_title(loc="left") == "Front of two goals"
+    assert result.plot_history().get_ylabel() == "f1"

@@ -6,17 +6,20 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import optuna
 import pytest
 
 from headrace.errors import SettingError
-from headrace.tune import study as module
+from headrace.tune import resuming, study
+from headrace.tune.front import Goal
 from headrace.tune.space import Choice, Integer, Real
-from headrace.tune.study import run_study
+from headrace.tune.study import Tried, run_study
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from headrace.tune.study import Report
@@ -43,7 +46,7 @@ def test_the_largest_value_can_be_the_best() -> None:
         lambda parameters, report: -bowl(parameters, report),
         SPACE,
         trials=20,
-        higher_is_better=True,
+        goals=[Goal("score", higher_is_better=True)],
     )
     assert found.best is not None
     assert found.best.value == max(one.value for one in found.trials if one.value is not None)
@@ -72,14 +75,16 @@ def learner(parameters: dict[str, Any], report: Report) -> float:
     return float(abs(parameters["x"]))
 
 
+@pytest.mark.parametrize("pruning", ["asha", "hyperband", "median"])
 @pytest.mark.parametrize("higher_is_better", [False, True])
-def test_bad_trials_are_stopped_on_their_losses(higher_is_better: bool) -> None:
+def test_bad_trials_are_stopped_on_their_losses(higher_is_better: bool, pruning: Any) -> None:
     sign = -1 if higher_is_better else 1
     found = run_study(
         lambda parameters, report: sign * learner(parameters, report),
         {"x": Real(0.0, 10.0)},
         trials=30,
-        higher_is_better=higher_is_better,
+        goals=[Goal("score", higher_is_better=higher_is_better)],
+        pruning=pruning,
     )
     pruned = [one for one in found.trials if one.state == "pruned"]
     assert len(pruned) >= 5
@@ -103,8 +108,8 @@ def test_the_file_can_be_read_by_optuna_itself(tmp_path: Path) -> None:
     path = tmp_path / "study.db"
     run_study(bowl, SPACE, trials=3, storage=path)
     storage = optuna.storages.RDBStorage(f"sqlite:///{path}")
-    study = optuna.load_study(study_name=None, storage=storage)
-    assert [one.state.name for one in study.trials] == ["COMPLETE"] * 3
+    stored = optuna.load_study(study_name=None, storage=storage)
+    assert [one.state.name for one in stored.trials] == ["COMPLETE"] * 3
     storage.remove_session()
     storage.engine.dispose()
 
@@ -112,7 +117,7 @@ def test_the_file_can_be_read_by_optuna_itself(tmp_path: Path) -> None:
 KILLED = """
     import os, signal, sys
     from headrace.tune.space import Real
-    from headrace.tune.study import run_study
+    from headrace.tune.study import Tried, run_study
 
     calls = 0
 
@@ -157,7 +162,7 @@ def test_nothing_that_was_finished_is_lost_when_the_process_is_killed(tmp_path: 
 def test_settings_that_killed_many_processes_are_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_MOST_DEATHS", 2)
+    monkeypatch.setattr(resuming, "_MOST_DEATHS", 2)
     path = tmp_path / "study.db"
     deadly = killed(path, during=4)
     assert killed(path, during=1) == deadly
@@ -241,7 +246,9 @@ def test_a_study_that_only_fails_says_why() -> None:
     def objective(parameters: dict[str, Any], report: Report) -> float:
         raise ValueError("no such layer")
 
-    with pytest.raises(SettingError, match=r"3 trials in a row failed.*no such layer") as caught:
+    with pytest.raises(
+        SettingError, match=r"3 trials in a row failed, the first one with .*x.*: no such layer"
+    ) as caught:
         run_study(objective, SPACE, trials=10)
     assert isinstance(caught.value.__cause__, ValueError)
 
@@ -253,10 +260,8 @@ def test_another_space_or_other_data_does_not_mix(tmp_path: Path) -> None:
         run_study(bowl, {**SPACE, "x": Real(0.0, 1.0)}, storage=path, identity="table 1")
     with pytest.raises(SettingError, match="was made with another identity"):
         run_study(bowl, SPACE, storage=path, identity="table 2")
-    with pytest.raises(SettingError, match="another metric and another higher_is_better"):
-        run_study(
-            bowl, SPACE, storage=path, identity="table 1", metric="auc", higher_is_better=True
-        )
+    with pytest.raises(SettingError, match="was made with another objective"):
+        run_study(bowl, SPACE, storage=path, identity="table 1", goals=[Goal("auc", True)])
 
 
 @pytest.mark.parametrize(
@@ -276,3 +281,84 @@ def test_optuna_speaks_as_before_afterwards() -> None:
     before = optuna.logging.get_verbosity()
     run_study(bowl, SPACE, trials=1)
     assert optuna.logging.get_verbosity() == before
+
+
+def test_the_progress_shows_the_best_so_far_and_its_interval(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    notes: list[str] = []
+
+    class Noted:
+        def advance(self, steps: float = 1, note: str = "") -> None:
+            notes.append(note)
+
+    @contextmanager
+    def bar(title: str, total: float | None) -> Iterator[Noted]:
+        yield Noted()
+
+    monkeypatch.setattr(study, "bar", bar)
+    losses = iter([0.5, 0.7, 0.3])
+
+    def objective(parameters: dict[str, Any], report: Report) -> Tried:
+        loss = next(losses)
+        return Tried(loss, score=(1 - loss, 0.9 - loss, 1.1 - loss))
+
+    run_study(objective, SPACE, trials=3)
+    best = "best 0.5000, validation score 0.5000 (0.4000 to 0.6000)"
+    assert notes[:3] == ["", best, best]
+    assert notes[3] == "best 0.3000, validation score 0.7000 (0.6000 to 0.8000)"
+
+
+def test_several_goals_are_searched_at_once_and_none_is_stopped(tmp_path: Path) -> None:
+    def objective(parameters: dict[str, Any], report: Report) -> Tried:
+        for epoch in range(9):
+            assert not report(epoch, 100.0 * parameters["x"] ** 2)
+        return Tried(parameters["x"], (abs(parameters["x"] - 4),), epochs=9)
+
+    goals = [Goal("score", higher_is_better=True), Goal("latency", unit="ms")]
+    path = tmp_path / "study.db"
+    found = run_study(objective, SPACE, trials=25, goals=goals, storage=path)
+    assert all(one.state == "complete" and one.epochs == 9 for one in found.trials)
+    assert all(2 <= one.parameters["x"] <= 10 for one in found.front)
+    assert len(found.front) > 2
+    again = run_study(objective, SPACE, trials=25, goals=goals, storage=path)
+    assert [one.to_dict() for one in again.trials] == [one.to_dict() for one in found.trials]
+    with pytest.raises(SettingError, match="was made with another objective"):
+        run_study(objective, SPACE, trials=25, goals=goals[:1], storage=path)
+
+
+def test_networks_of_an_ensemble_are_judged_by_the_first_one() -> None:
+    def objective(parameters: dict[str, Any], report: Report) -> float:
+        for _ in range(2):  # two networks, one after the other
+            for epoch in range(5):
+                report(epoch, 1.0)
+        return 1.0
+
+    found = run_study(objective, SPACE, trials=2)
+    assert [one.epochs for one in found.trials] == [5, 5]
+
+
+def test_a_choice_of_steps_is_resumed_with_its_settings(tmp_path: Path) -> None:
+    from headrace.preprocessing import normalize
+
+    scales = Choice([normalize.Quantile(), normalize.Robust(), None])
+    space = {"scale": scales, "scale__squash": Choice([None, 3.0]), "x": Real(0.0, 1.0)}
+    tried: list[dict[str, Any]] = []
+
+    def objective(parameters: dict[str, Any], report: Report) -> float:
+        tried.append(parameters)
+        if len(tried) == 4:
+            raise KeyboardInterrupt
+        return float(parameters["x"])
+
+    start = [{"scale": normalize.Robust(), "scale__squash": 3.0, "x": 0.5}]
+    settings: dict[str, Any] = {"trials": 8, "storage": tmp_path / "study.db", "start": start}
+    with pytest.raises(KeyboardInterrupt):
+        run_study(objective, space, **settings)
+    assert tried[0] == {"scale": "normalize.Robust()", "scale__squash": 3.0, "x": 0.5}
+    found = run_study(objective, space, **settings)
+    assert len(found.trials) == 8
+    assert tried[4] == tried[3]
+    for one in found.trials:
+        chosen = one.parameters["scale"]
+        assert ("scale__squash" in one.parameters) == (chosen == "normalize.Robust()")

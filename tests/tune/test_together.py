@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import subprocess
@@ -19,11 +18,13 @@ import pytest
 import headrace as hr
 from headrace.engine import Engine
 from headrace.errors import SettingError
+from headrace.partitions.message import pack, unpack
 from headrace.partitions.probe import refuse, wait_for
-from headrace.tune.remote import stays_here
-from headrace.tune.space import Real
+from headrace.tune.attempt import Ground
+from headrace.tune.front import Goal
+from headrace.tune.remote import RemoteTrials, run_trial, stays_here
+from headrace.tune.space import Choice, Real
 from headrace.tune.study import run_study
-from headrace.tune.together import pruning_limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,7 +52,7 @@ class Bowl:
     ) -> dict[str, Any]:
         value = (parameters["x"] - 2) ** 2
         self.told.append((list(limits), seconds))
-        losses = [value + 2, value + 1, value]
+        losses = [value + 6 - epoch for epoch in range(7)]
         answer = {"value": value, "losses": losses, "pruned": False, "late": False}
         return {"name": f"{parameters['x']:.17g}", "seconds": self.seconds, "answer": answer}
 
@@ -96,26 +97,16 @@ def test_several_trials_run_at_a_time_and_each_is_told_once(tmp_path: Path) -> N
     assert found.best.value == (found.parameters["x"] - 2) ** 2
 
 
-def test_trials_that_others_may_stop_are_told_the_median() -> None:
-    study = optuna.create_study(direction="maximize")
-    for place in range(6):
-        trial = study.ask()
-        assert pruning_limits(study) == ([] if place < 5 else [math.inf, math.inf, 2.0, 3.5])
-        for epoch in range(4 if place > 2 else 3):
-            trial.report(-place, epoch)
-        study.tell(trial, -place)
-
-
 def test_the_losses_of_a_trial_reach_the_study_and_the_next_ones(tmp_path: Path) -> None:
     bowl = Bowl(tmp_path / "begun")
     with ThreadPoolExecutor(1) as threads:
         search(bowl, threads, 8, time=60.0, storage=tmp_path / "study.db")
     stored = optuna.load_study(study_name="headrace", storage=f"sqlite:///{tmp_path}/study.db")
-    assert all(len(trial.intermediate_values) == 3 for trial in stored.trials)
+    assert all(len(trial.intermediate_values) == 7 for trial in stored.trials)
     limits, seconds = bowl.told[-1]
-    assert len(limits) == 3
-    assert limits[:2] == [math.inf, math.inf]
-    assert math.isfinite(limits[2])
+    at_the_rung = sorted(trial.intermediate_values[4] for trial in stored.trials[:-1])
+    assert [epoch for epoch, limit in enumerate(limits) if limit < float("inf")] == [4]
+    assert limits[4] == at_the_rung[1]  # of eight with itself, the best third goes on
     assert seconds is not None
     assert 0 < seconds <= 60
 
@@ -207,13 +198,44 @@ def test_what_needs_the_users_code_is_tried_here() -> None:
     assert "Network is given callbacks, which cannot be sent" in stays_here([network])
 
 
+def test_a_trial_travels_as_plain_data_and_comes_back_measured(table: pl.DataFrame) -> None:
+    """What a worker does, done here."""
+    learn, held = hr.split(table.select("age", "hours", "rich"), share=0.2, stratify="rich")
+    network = hr.Network("linear", epochs=6, embedding=None, batch_size=128)
+    base = hr.Pipeline([hr.normalize.Standardize(), network], target="rich")
+    space = {
+        "standardize_0": Choice(
+            [hr.normalize.Standardize(), (hr.clean.Impute(), hr.normalize.Robust())]
+        ),
+        "standardize_0__squash": Choice([None, 2.0]),
+    }
+    ground = Ground(learn, held, "rich", (Goal("roc_auc", higher_is_better=True),))
+    trials = RemoteTrials(base, ground, space)
+    shared = unpack(pack(trials.shared))
+    chosen = {
+        "standardize_0": "(clean.Impute(), normalize.Robust())",
+        "standardize_0__squash": 2.0,
+    }
+    answer = run_trial.function(unpack(pack(trials.message(chosen, [], None))), shared)
+    assert answer["value"] == pytest.approx(answer["score"][0])
+    assert len(answer["output"]) == held.height
+    assert (answer["pruned"], answer["late"]) == (False, False)
+    assert len(answer["losses"]) == 6
+    stopped = run_trial.function(unpack(pack(trials.message(chosen, [-1.0] * 9, 60.0))), shared)
+    assert stopped["pruned"]
+    assert len(stopped["losses"]) == 1
+    assert stopped["output"] is None
+
+
 @pytest.mark.slow
 def test_a_pipeline_is_tuned_by_a_cluster(table: pl.DataFrame, cluster: Client) -> None:
-    steps = [hr.transform.Drop(("wage", "grade", "joined")), hr.clean.Impute()]
-    steps += [hr.transform.Encode(), hr.Network([8], epochs=4, patience=2)]
-    pipe = hr.Pipeline(steps, target="rich", executor=cluster)
-    space = {"network_3__learning_rate": Real(1e-3, 1e-1, log=True)}
-    found = pipe.tune(table, trials=4, space=space)
-    assert [trial.state for trial in found.trials] == ["complete"] * 4
-    assert found.comparison is not None
+    rows = table.select("age", "hours", "rich")
+    network = hr.Network("linear", epochs=2, embedding=None, batch_size=128)
+    pipe = hr.Pipeline([hr.clean.Impute(), network], target="rich", executor=cluster)
+    space = {"network_1__learning_rate": Real(1e-3, 1e-1, log=True)}
+    found = pipe.tune(rows, trials=3, space=space)
+    assert [trial.state for trial in found.trials] == ["complete"] * 3
+    assert all(trial.score is not None for trial in found.trials)
+    assert found.estimate is not None
+    assert found.estimate.trials == 3
     assert pipe.is_trained == found.kept

@@ -20,7 +20,7 @@ from headrace.errors import DataError, Problem
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Query", "answer", "collect", "in_memory", "is_lazy", "natural", "read"]
+__all__ = ["Query", "answer", "answer_frame", "collect", "in_memory", "is_lazy", "natural", "read"]
 
 _ACCEPTED = (
     "a pandas or Polars table, an Arrow table, a NumPy array with two dimensions, "
@@ -191,6 +191,21 @@ def answers(columns: Mapping[str, NDArray[Any]], data: object) -> Any:
         frame: Any = data
         return sys.modules["pandas"].DataFrame(dict(columns), index=frame.index)
     return pl.DataFrame([column_of(name, values) for name, values in columns.items()])
+
+
+def answer_frame(frame: pl.DataFrame, data: object) -> Any:
+    """Answer a frame of predictions as pandas for pandas, with its index, else as it is.
+
+    Lists of a Polars column become Python lists.
+    """
+    if not _is_pandas(data):
+        return frame
+    given: Any = data
+    columns = {
+        column.name: column.to_list() if column.dtype.is_nested() else column.to_numpy()
+        for column in frame
+    }
+    return sys.modules["pandas"].DataFrame(columns, index=given.index)
 
 
 def is_lazy(data: object) -> TypeGuard[pl.LazyFrame]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.errors import DataError, HeadraceError, nearest
+from headrace.conformal.settings import check_level
+from headrace.errors import DataError, HeadraceError, SettingError, nearest
 from headrace.storage.documents import strict_json
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-__all__ = ["BodyLimits", "Refusal", "decode", "problems", "read_body", "rows_of"]
+__all__ = ["BodyLimits", "Refusal", "decode", "interval_of", "problems", "read_body", "rows_of"]
 
 _LONGEST_VALUE = 200
+_KEYS = ("rows", "interval")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,16 +85,16 @@ def decode(data: bytes) -> Any:
 
 
 def rows_of(value: Any, limit: int) -> list[Any]:
-    """Answer the rows of a decoded body, `{"rows": [{…}, …]}`.
+    """Answer the rows of a decoded body, `{"rows": [{…}, …]}`, perhaps with `"interval": 0.9`.
 
     Raises:
         Refusal: Another shape, no rows, or more than the limit.
     """
     if not isinstance(value, dict):
         raise Refusal(422, f'expected {{"rows": [{{…}}]}}, received {_kind(value)}')
-    if unknown := [key for key in value if key != "rows"]:
-        close = nearest(unknown[0], ["rows"])
-        hint = "; did you mean 'rows'?" if close else "; the only key is 'rows'"
+    if unknown := [key for key in value if key not in _KEYS]:
+        close = nearest(unknown[0], _KEYS)
+        hint = f"; did you mean {close!r}?" if close else "; the keys are 'rows' and 'interval'"
         raise Refusal(422, f"unknown key {_short(unknown[0])!r}{hint}")
     rows = value.get("rows")
     if not isinstance(rows, list) or not rows:
@@ -100,6 +102,23 @@ def rows_of(value: Any, limit: int) -> list[Any]:
     if len(rows) > limit:
         raise Refusal(413, f"{len(rows)} rows are more than the {limit} that one request may hold")
     return rows
+
+
+def interval_of(value: Any) -> float | None:
+    """Answer the level of intervals that a decoded body asks for; None for none.
+
+    Raises:
+        Refusal: It is no number between 0 and 1.
+
+    Example:
+        >>> interval_of({"rows": [{"age": 39}], "interval": 0.9})
+        0.9
+    """
+    level = value.get("interval")
+    try:
+        return None if level is None else check_level(level)
+    except SettingError as error:
+        raise Refusal(422, str(error)) from error
 
 
 def problems(error: DataError) -> list[dict[str, Any]]:

@@ -51,7 +51,10 @@ def predict_operation(runtime: Runtime, profile: Mapping[str, Any] | None) -> di
     row = row_schema(runtime.schema, profile)
     body = {
         "type": "object",
-        "properties": {"rows": {"type": "array", "minItems": 1, "items": row}},
+        "properties": {
+            "rows": {"type": "array", "minItems": 1, "items": row},
+            **({"interval": _LEVEL} if runtime.conformal else {}),
+        },
         "required": ["rows"],
         "additionalProperties": False,
     }
@@ -77,6 +80,24 @@ def predict_operation(runtime: Runtime, profile: Mapping[str, Any] | None) -> di
     }
 
 
+_LEVEL: dict[str, Any] = {
+    "type": "number",
+    "exclusiveMinimum": 0,
+    "exclusiveMaximum": 1,
+    "description": "How often the truth shall be inside of an interval or a set.",
+}
+_ENDS: dict[str, Any] = {
+    "type": "object",
+    "description": "Where asked for: lower and upper ends (null for none), or sets of labels.",
+    "properties": {
+        "level": _LEVEL,
+        "low": {"type": "array", "items": {"type": ["number", "null"]}},
+        "high": {"type": "array", "items": {"type": ["number", "null"]}},
+        "set": {"type": "array", "items": {"type": "array"}},
+        "notes": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["level"],
+}
 _ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
@@ -115,12 +136,14 @@ def _answer(runtime: Runtime) -> dict[str, Any]:
             "description": "Quantiles, or mean and deviation, of each row's target.",
             "additionalProperties": column,
         }
+    if runtime.conformal:
+        properties["interval"] = _ENDS
     properties["ignored"] = {
         "type": "array",
         "items": {"type": "string"},
         "description": "Columns of the request that the release does not know.",
     }
-    required = [name for name in properties if name != "ignored"]
+    required = [name for name in properties if name not in ("ignored", "interval")]
     return {"type": "object", "properties": properties, "required": required}
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 from headrace.clustering.kmeans import FittedKMeans, KMeans
 from headrace.data.profile import Profile
 from headrace.data.schema import Schema
-from headrace.deploy.card import model_card
+from headrace.deploy.card import card_of
 from headrace.deploy.registry import find_release
 from headrace.deploy.release import write_release
 from headrace.errors import ReleaseError
 from headrace.model.network import FittedNetwork, Network
+from headrace.model.predicted import conformals_of, to_document
 from headrace.model.target import TargetSpec
 from headrace.plan.plan import ColumnInfo, Plan, PythonNode
 from headrace.preprocessing import clean, normalize, transform
@@ -71,10 +72,12 @@ def parts_of(fitted: Fitted, settings: Mapping[str, Any]) -> dict[str, Any]:
         },
         "profile.json": fitted.profile.to_dict(),
         "evaluation.json": fitted.scores,
-        "card.md": model_card(fitted.describe(), fitted.schema),
+        "card.md": card_of(fitted),
     }
     if fitted.target is not None:
         parts |= _network_parts(fitted)
+        if fitted.conformal:
+            parts["conformal.json"] = to_document(fitted.conformal)
     elif fitted.model is not None:
         parts["clusters.json"] = fitted.clusters.to_dict()
     return parts
@@ -141,6 +144,7 @@ def fitted_from(release: Parts) -> Fitted:
         weight=pipeline["weight"],
         profile=Profile.from_dict(release.document("profile.json")),
         scores=release.document("evaluation.json"),
+        conformal=conformals_of(release),
     )
 
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.data.rows import Blocks
+    from headrace.data.schema import Schema
 
-__all__ = ["PythonRuntime", "runtime_for"]
+__all__ = ["PythonRuntime", "frame_of", "runtime_for"]
 
 
 class PythonRuntime(Runtime):
@@ -42,11 +43,12 @@ class PythonRuntime(Runtime):
         self._fitted = fitted_from(self.release)
         self.schema = self._fitted.schema
         self.target = self._fitted.target
+        self.conformal = dict(self._fitted.conformal)
         self.door = RowDoor(self.schema, ignore=self._fitted.beside)
 
     def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:
         """Answer what a graph would answer for canonical blocks."""
-        return self._fitted.answers(self._fitted.output(_frame(blocks, self.schema)))
+        return self._fitted.answers(self._fitted.output(frame_of(blocks, self.schema)))
 
 
 def runtime_for(path: str | os.PathLike[str]) -> Runtime:
@@ -55,7 +57,8 @@ def runtime_for(path: str | os.PathLike[str]) -> Runtime:
     return Runtime(path) if "model.onnx" in release else PythonRuntime(path)
 
 
-def _frame(blocks: Blocks, schema: Any) -> pl.DataFrame:
+def frame_of(blocks: Blocks, schema: Schema) -> pl.DataFrame:
+    """Answer canonical blocks as the canonical table that they stand for."""
     columns: dict[str, pl.Series] = {}
     for names, block, dtype in (
         (schema.numbers, blocks.numbers, pl.Float64),

@@ -16,6 +16,7 @@ from headrace.data.schema import Schema
 from headrace.deploy.registry import find_release
 from headrace.deploy.session import open_session
 from headrace.errors import ReleaseError, SettingError
+from headrace.model.predicted import conformals_of, predicted_columns
 from headrace.model.target import TargetSpec
 from headrace.model.targets import Targets
 
@@ -47,6 +48,7 @@ class Runtime:
         schema: The columns that rows must have.
         target: The task and its classes; None for clusters.
         release: The release itself, every file checked.
+        conformal: What calibration rows taught of intervals, by target; empty without any.
 
     Raises:
         ReleaseError: No release, altered, or without an ONNX graph.
@@ -81,6 +83,7 @@ class Runtime:
             if "target.json" in self.release
             else None
         )
+        self.conformal = conformals_of(self.release)
         self.door = RowDoor(self.schema, ignore=self.target.columns if self.target else ())
         self.session = open_session(self.release.bytes("model.onnx"), threads=threads)
         self._inputs = tuple(value.name for value in self.session.get_inputs())
@@ -101,19 +104,26 @@ class Runtime:
         """The labels, in the order of the probabilities' columns; empty without classes."""
         return self.target.classes if self.target else ()
 
-    def predict(self, rows: object) -> Any:
+    def predict(self, rows: object, interval: float | None = None) -> Any:
         """Answer the label, value or cluster of each row.
 
         Args:
             rows: A list of dicts, one dict, or a pandas or Polars frame.
+            interval: How often the truth shall be inside an interval or a set, for example 0.9;
+                None for predictions alone.
 
         Returns:
             (rows,) labels in their own type, float64 values, or int64 clusters; of several
-            targets a dict of such arrays.
+            targets a dict of such arrays. With `interval` a dict of columns: `prediction`, `low`
+            and `high`, or `prediction` and `set`, a list of labels for each row.
 
         Raises:
             DataError: Every value that does not fit and every column that is absent.
+            SettingError: No rows have calibrated intervals of the release, or the level is none.
         """
+        if interval is not None:
+            blocks = self.door(as_rows(rows))
+            return self.intervals(self.answers(blocks), interval, blocks)
         if isinstance(self.target, Targets):
             return self.target.decode_answers(self.answers(self.door(as_rows(rows))))
         return self.decode(self.output(rows))
@@ -174,6 +184,22 @@ class Runtime:
             raise SettingError(f"the release {self.version} answers clusters: use predict")
         return self.target.distribution(answers)
 
+    def intervals(
+        self, answers: Mapping[str, NDArray[Any]], level: float, blocks: Blocks
+    ) -> dict[str, Any]:
+        """Turn all that the graph answers into predictions with intervals or sets, as columns."""
+        return predicted_columns(
+            self.conformal, self.target, answers, level, schema=self.schema, blocks=blocks
+        )
+
+    def ends(
+        self, answers: Mapping[str, NDArray[Any]], level: float, blocks: Blocks
+    ) -> dict[str, Any]:
+        """Answer intervals or sets alone, without the predictions, as columns."""
+        predictions = {"prediction", *(self.target.columns if self.target else ())}
+        columns = self.intervals(answers, level, blocks)
+        return {name: column for name, column in columns.items() if name not in predictions}
+
     def check_classes(self) -> None:
         """Refuse to speak of probabilities where there are no classes."""
         if not self.classes:
@@ -198,14 +224,15 @@ class Runtime:
             )
 
 
-def by_row(columns: Mapping[str, NDArray[Any]]) -> list[dict[str, Any]]:
+def by_row(columns: Mapping[str, NDArray[Any] | list[Any]]) -> list[dict[str, Any]]:
     """Answer columns as a dict for each row.
 
     Example:
         >>> by_row({"price": np.array([1.5]), "sold": np.array(["yes"])})
         [{'price': 1.5, 'sold': 'yes'}]
     """
-    rows = zip(*(column.tolist() for column in columns.values()), strict=True)
+    listed = (one if isinstance(one, list) else one.tolist() for one in columns.values())
+    rows = zip(*listed, strict=True)
     return [dict(zip(columns, row, strict=True)) for row in rows]
 
 

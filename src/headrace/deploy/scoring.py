@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from headrace.data.source import collect, in_memory, read
+from headrace.data.source import answer, answers, collect, in_memory, is_lazy, read
 from headrace.deploy.parts import fitted_from, parts_of
 from headrace.errors import DataError, ReleaseError
 from headrace.model.fitted import CUSTOM
 from headrace.model.network import FittedNetwork
+from headrace.model.targets import Targets
 from headrace.partitions.crew import map_tasks
 from headrace.partitions.partition import (
     Partition,
@@ -30,7 +31,8 @@ from headrace.partitions.partition import (
 )
 from headrace.partitions.task import task
 from headrace.plan.plan import Node
-from headrace.train.scoring import batch_outputs, outputs
+from headrace.train.interval_frames import predict_intervals
+from headrace.train.scoring import batch_outputs, lazy_predictions, outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 __all__ = [
     "PARTITION_ROWS",
     "output_of",
+    "predictions",
     "score_partition",
     "score_partitions",
     "scorer_of",
@@ -109,6 +112,31 @@ def output_of(fitted: Fitted, data: object, engine: Engine) -> NDArray[Any]:
         return outputs(fitted, data)
     _check_columns(fitted, data)
     return np.concatenate(list(score_partitions(fitted, partitions, engine)))
+
+
+def predictions(fitted: Fitted, data: object, engine: Engine, interval: float | None) -> Any:
+    """Answer the predictions of any rows in their kind of table (see `Pipeline.predict`).
+
+    Args:
+        fitted: The pipeline.
+        data: Raw rows, from any source.
+        engine: Who works.
+        interval: The level of intervals and sets beside the predictions; None for none.
+
+    Raises:
+        DataError: The rows do not fit.
+        SettingError: Intervals are asked for, and nothing has calibrated them.
+    """
+    if interval is not None:
+        lazy = scorer_of(fitted, engine) if is_lazy(data) else None
+        scorer = lazy or (lambda fitted, data: iter([output_of(fitted, data, engine)]))
+        return predict_intervals(fitted, data, interval, scorer)
+    if is_lazy(data):
+        return lazy_predictions(fitted, data, scorer_of(fitted, engine))
+    output = output_of(fitted, data, engine)
+    if isinstance(fitted.target, Targets):
+        return answers(fitted.target.decode_all(output), data)
+    return answer(fitted.decode(output), data, fitted.target.name if fitted.target else "cluster")
 
 
 def scorer_of(fitted: Fitted, engine: Engine) -> Scorer:

@@ -22,15 +22,26 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from headrace.data.rows import RowDoor
-from headrace.deploy.body import BodyLimits, Refusal, decode, problems, read_body, rows_of
+from headrace.deploy.body import (
+    BodyLimits,
+    Refusal,
+    decode,
+    interval_of,
+    problems,
+    read_body,
+    rows_of,
+)
 from headrace.deploy.openapi import predict_operation
 from headrace.deploy.runtime import Runtime, by_row
 from headrace.errors import DataError
+from headrace.model.predicted import interval_notes
 from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
     import os
     import socket
+
+    from headrace.data.rows import Blocks
 
 __all__ = ["BodyLimits", "create_app", "serve"]
 
@@ -58,10 +69,13 @@ class Service:
     async def predict(self, request: Request) -> Response:
         """Answer rows: a label, value or cluster for each, with what is known of its spread."""
         body = await read_body(request, self.limits.bytes)
-        rows = rows_of(decode(body), self.limits.rows)
+        asked = decode(body)
+        rows, level = rows_of(asked, self.limits.rows), interval_of(asked)
+        if level is not None and not self.runtime.conformal:
+            raise Refusal(422, f"the release {self.runtime.version} has no calibrated intervals")
         if len(rows) <= _AT_ONCE:
-            return _json(self.answer(rows))
-        return _json(await run_in_threadpool(self.answer, rows))
+            return _json(self.answer(rows, level))
+        return _json(await run_in_threadpool(self.answer, rows, level))
 
     async def health(self) -> Response:
         """Say that the server is ready, and which release answers."""
@@ -82,15 +96,22 @@ class Service:
             }
         )
 
-    def answer(self, rows: list[Any]) -> dict[str, Any]:
+    def answer(self, rows: list[Any], level: float | None = None) -> dict[str, Any]:
         """Answer rows that came from outside.
+
+        Args:
+            rows: The rows.
+            level: Of intervals or sets beside the predictions; None for none.
 
         Raises:
             DataError: Every value that does not fit and every column that is absent.
         """
         unknown = self._unknown(rows)
-        answers = self.runtime.answers(self._door(unknown)(rows))
+        blocks = self._door(unknown)(rows)
+        answers = self.runtime.answers(blocks)
         answer: dict[str, Any] = {"version": self.runtime.version, **self._says(answers)}
+        if level is not None:
+            answer["interval"] = self._interval(answers, blocks, level)
         if unknown:
             answer["ignored"] = unknown
         return answer
@@ -108,6 +129,14 @@ class Service:
             return says | {"probabilities": output.tolist(), "classes": runtime.classes}
         return says | (_spread(runtime, answers) if len(answers) > 1 else {})
 
+    def _interval(self, answers: dict[str, Any], blocks: Blocks, level: float) -> dict[str, Any]:
+        """Answer intervals or sets as columns; an end that is not there is null."""
+        runtime = self.runtime
+        ends = runtime.ends(answers, level, blocks).items()
+        says = {"level": level} | {name: _plain_column(column) for name, column in ends}
+        notes = interval_notes(runtime.conformal, runtime.target, level)
+        return says | ({"notes": notes} if notes else {})
+
     def _unknown(self, rows: list[Any]) -> tuple[str, ...]:
         """Answer the columns that the schema does not know; the answer names them."""
         known = self._known
@@ -120,6 +149,10 @@ class Service:
     def _make_door(self, unknown: tuple[str, ...]) -> RowDoor:
         # A door that knows them already does not warn: the answer does.
         return RowDoor(self.runtime.schema, ignore=unknown) if unknown else self.runtime.door
+
+
+def _plain_column(column: Any) -> list[Any]:
+    return column if isinstance(column, list) else column.tolist()
 
 
 def _spread(runtime: Runtime, answers: dict[str, Any]) -> dict[str, Any]:

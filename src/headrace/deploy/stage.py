@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import polars as pl
 
 from headrace.cache.errors import NotKept
@@ -23,6 +24,7 @@ from headrace.deploy.result import DeployResult
 from headrace.deploy.session import open_session
 from headrace.errors import ParityError, ReleaseError
 from headrace.model.backend import tensorflow as load_tensorflow
+from headrace.model.predicted import reaches
 from headrace.progress import bar
 from headrace.stage import Context, Stage
 
@@ -186,22 +188,29 @@ def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: floa
     saved = tensorflow.saved_model.load(str(graphs.saved_model)).signatures["serving_default"]
     session = open_session(graphs.onnx)
 
+    def all_of(model: Fitted, answers: Mapping[str, NDArray[Any]], given: Any) -> NDArray[Any]:
+        ends = reaches(model.conformal, model.target, model.schema, given)
+        return np.concatenate([compared(model, answers), ends], axis=1)
+
     def from_onnx(given: Any) -> NDArray[Any]:
         names = [value.name for value in session.get_outputs()]
         feed = {value.name: getattr(given, value.name) for value in session.get_inputs()}
-        return compared(fitted, dict(zip(names, session.run(names, feed), strict=True)))
+        return all_of(fitted, dict(zip(names, session.run(names, feed), strict=True)), given)
+
+    def from_pipeline(model: Fitted) -> NDArray[Any]:
+        return all_of(model, model.answers(model.output(canonical)), blocks)
 
     def from_saved() -> NDArray[Any]:
         answers = saved(**block_tensors(fitted, blocks))
-        return compared(fitted, {name: value.numpy() for name, value in answers.items()})
+        return all_of(fitted, {name: one.numpy() for name, one in answers.items()}, blocks)
 
     paths: dict[str, Callable[[], NDArray[Any]]] = {
         "rows one by one, ONNX": lambda: from_onnx(door(records)),
         "TensorFlow graph": from_saved,
         "ONNX": lambda: from_onnx(blocks),
-        "reloaded release": lambda: _reloaded(fitted, graphs.folder, canonical),
+        "reloaded release": lambda: from_pipeline(_reloaded(fitted, graphs.folder)),
     }
-    reference = compared(fitted, fitted.answers(fitted.output(canonical)))
+    reference = from_pipeline(fitted)
     verification = verify_paths(reference, paths, tolerance=tolerance)
     if verification.passed:
         return verification
@@ -228,7 +237,5 @@ def _outputs(fitted: Fitted) -> list[str]:
     return [info.name for info in fitted.plan.outputs]
 
 
-def _reloaded(fitted: Fitted, folder: Path, canonical: pl.DataFrame) -> NDArray[Any]:
-    release = write_release(folder / "reloaded", parts_of(fitted, {}))
-    again = fitted_from(release)
-    return compared(again, again.answers(again.output(canonical)))
+def _reloaded(fitted: Fitted, folder: Path) -> Fitted:
+    return fitted_from(write_release(folder / "reloaded", parts_of(fitted, {})))

@@ -9,6 +9,7 @@ source line by line.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import IO, TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
@@ -19,6 +20,7 @@ from headrace.data.rows import RowDoor
 from headrace.deploy.body import Refusal, decode
 from headrace.deploy.runtime import Runtime, by_row
 from headrace.errors import DataError, SettingError
+from headrace.model.predicted import interval_notes
 from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
+
+    from headrace.data.rows import Blocks
 
 __all__ = ["StreamCount", "score"]
 
@@ -66,6 +70,7 @@ def score(
     lines_out: IO[bytes],
     *,
     batch: int = 1024,
+    interval: float | None = None,
 ) -> StreamCount:
     """Answer JSON lines until there are no more.
 
@@ -76,16 +81,18 @@ def score(
         lines_in: A binary stream, or any iterable of lines. Lines of more than 16 MiB are errors.
         lines_out: A binary stream; it is flushed after each batch.
         batch: The largest number of rows that are answered together.
+        interval: The level of an interval (`low`, `high`; null for no end) or a `set` in each
+            answer; None for none.
 
     Returns:
         How many lines were answered, with how many errors.
 
     Raises:
-        SettingError: `batch` is not positive.
+        SettingError: `batch` is not positive, or the release has no intervals of this level.
     """
     if batch < 1:
         raise SettingError(f"batch must be 1 or more, received {batch}")
-    scorer = _Scorer(path if isinstance(path, Runtime) else Runtime(path))
+    scorer = _Scorer(path if isinstance(path, Runtime) else Runtime(path), interval)
     lines = errors = 0
     for group in _groups(lines_in, batch):
         read = [_read(text, lines + place) for place, text in enumerate(group, start=1)]
@@ -100,8 +107,12 @@ def score(
 class _Scorer:
     """Answers groups of lines."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, interval: float | None) -> None:
         self.runtime = runtime
+        self._interval = interval
+        if interval is not None:
+            for note in interval_notes(runtime.conformal, runtime.target, interval):
+                warnings.warn(note, stacklevel=3)
         self._known = set(runtime.schema.names)
         self._door = runtime.door
 
@@ -124,6 +135,17 @@ class _Scorer:
             half = len(lines) // 2
             return self._rows(lines[:half]) + self._rows(lines[half:])
         answers = self.runtime.answers(blocks)
+        both = zip(self._found(answers), self._ends(answers, blocks), strict=True)
+        return [found | ends for found, ends in both]
+
+    def _ends(self, answers: dict[str, NDArray[Any]], blocks: Blocks) -> list[dict[str, Any]]:
+        """Answer the interval or set of each row; nothing where none are asked for."""
+        if self._interval is None:
+            return [{}] * len(blocks.numbers)
+        return by_row(self.runtime.ends(answers, self._interval, blocks))
+
+    def _found(self, answers: dict[str, NDArray[Any]]) -> list[dict[str, Any]]:
+        """Answer the prediction of each row, and what is known of its spread."""
         if isinstance(self.runtime.target, Targets):
             return _of_several(self.runtime, self.runtime.target, answers)
         output = answers[self.runtime.answer_names[0]]

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.baseline import baselines
     from headrace.evaluate.clusters import evaluate_clusters
     from headrace.evaluate.comparison import Comparison, compare
+    from headrace.evaluate.conformal import CalibrateResult
     from headrace.evaluate.evaluation import evaluate
     from headrace.evaluate.explanation.contributions import attribute
     from headrace.evaluate.explanation.counterfactual import counterfactual
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from headrace.evaluate.explanation.explain import explain
     from headrace.evaluate.explanation.surrogate import surrogate_tree
     from headrace.evaluate.importance import Importance, permutation_importance
+    from headrace.evaluate.interval_coverage import Coverage, coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
     from headrace.evaluate.stability import Stability
     from headrace.metrics.measure import Measure, register
 
 __all__ = [
+    "CalibrateResult",
     "ClusterEvaluation",
     "Comparison",
+    "Coverage",
     "Evaluation",
     "Importance",
     "Measure",
@@ -37,6 +41,7 @@ __all__ = [
     "baselines",
     "compare",
     "counterfactual",
+    "coverage",
     "evaluate",
     "evaluate_clusters",
     "explain",
@@ -48,8 +53,10 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CalibrateResult": "headrace.evaluate.conformal",
     "ClusterEvaluation": "headrace.evaluate.result",
     "Comparison": "headrace.evaluate.comparison",
+    "Coverage": "headrace.evaluate.interval_coverage",
     "Evaluation": "headrace.evaluate.result",
     "Importance": "headrace.evaluate.importance",
     "Measure": "headrace.metrics.measure",
@@ -57,6 +64,7 @@ _HOMES = {
     "Stability": "headrace.evaluate.stability",
     "baselines": "headrace.evaluate.baseline",
     "compare": "headrace.evaluate.comparison",
+    "coverage": "headrace.evaluate.interval_coverage",
     "evaluate": "headrace.evaluate.evaluation",
     "evaluate_clusters": "headrace.evaluate.clusters",
     "permutation_importance": "headrace.evaluate.importance",

@@ -38,6 +38,8 @@ class ReliabilityBin:
         high: The upper end.
         null_low: The lower end of what a calibrated model would show here.
         null_high: The upper end.
+        band_low: The lower end of the band that all bins of a calibrated model stay in together.
+        band_high: The upper end.
     """
 
     rows: int
@@ -47,11 +49,13 @@ class ReliabilityBin:
     high: float
     null_low: float
     null_high: float
+    band_low: float
+    band_high: float
 
     @property
     def off(self) -> bool:
-        """Whether the share is one that a calibrated model would hardly show."""
-        return not self.null_low <= self.observed <= self.null_high
+        """Whether a calibrated model would hardly show the share in any of its bins."""
+        return not self.band_low <= self.observed <= self.band_high
 
 
 @dataclass(frozen=True)
@@ -155,7 +159,8 @@ def calibration(
 
     A small table shows an error even where the probabilities are right, so the error is compared
     with that of outcomes drawn from the very probabilities (Bröcker and Smith, 2007; Vaicenavicius
-    et al., 2019): the null level.
+    et al., 2019): the null level. The same draws give a band for each bin and one that all bins of
+    a calibrated model stay in together.
 
     Args:
         hit: (rows,) 1 where it came true, 0 elsewhere.
@@ -190,6 +195,7 @@ def calibration(
     ece = float(np.abs(shares - means) @ rows / len(said))
     tail = (1 - confidence) / 2
     ends = np.quantile(null, [tail, 1 - tail], axis=0)
+    band = _band(null, confidence)
     overall = float(came.mean())
     return Calibration(
         rows=len(said),
@@ -201,6 +207,8 @@ def calibration(
                 *wilson(float(shares[one] * rows[one]), float(rows[one]), confidence),
                 float(ends[0, one]),
                 float(ends[1, one]),
+                float(band[0, one]),
+                float(band[1, one]),
             )
             for one in range(number)
         ),
@@ -266,3 +274,18 @@ def _null(
         for size in (min(part, draws - first) for first in range(0, draws, part))
     ]
     return np.concatenate(found) / rows
+
+
+def _band(null: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
+    """Answer (2, bins): the ends that hold all bins of so many of the drawn tables at once.
+
+    Each share is told by how rare it is in its bin, and a table by its rarest share, so skewed and
+    coarse shares need no approximation.
+    """
+    from scipy.stats import rankdata
+
+    rarity = np.minimum(rankdata(null, "max", axis=0), rankdata(-null, "max", axis=0))
+    level = np.quantile(rarity.min(axis=1), 1 - confidence, method="lower")
+    inside = rarity >= level
+    low = np.where(inside, null, np.inf).min(axis=0)
+    return np.stack([low, np.where(inside, null, -np.inf).max(axis=0)])

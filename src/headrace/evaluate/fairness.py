@@ -35,10 +35,14 @@ if TYPE_CHECKING:
     from headrace.model.target import TargetSpec
     from headrace.pipeline import Pipeline
 
-__all__ = ["Fairness", "GroupFigure", "fairness", "group_figures"]
+__all__ = ["OVERALL", "Fairness", "GroupFigure", "fairness", "group_figures"]
 
-_HEADER = ("measure", "group", "rows", "value", "low", "high", "difference", "low", "high", "ratio")
+_ENDS = ("low", "high")
+_HEADER = ("measure", "group", "rows", "value", *_ENDS, "difference", *_ENDS, "ratio", *_ENDS)
 _FEW = 30
+
+OVERALL = "all rows"
+"""The reference that is the whole table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class GroupFigure:
         difference_low: The lower end of the interval of the difference.
         difference_high: The upper end.
         ratio: value over the reference group's, for shares; NaN elsewhere.
+        ratio_low: The lower end of the interval of the ratio.
+        ratio_high: The upper end; infinite where the reference group's share may be 0.
     """
 
     measure: str
@@ -70,6 +76,8 @@ class GroupFigure:
     difference_low: float
     difference_high: float
     ratio: float
+    ratio_low: float
+    ratio_high: float
 
     @property
     def differs(self) -> bool:
@@ -148,7 +156,7 @@ class Fairness(Result):
                 f"{one.rows:,}",
                 *map(figure, (one.value, one.low, one.high)),
                 *map(figure, (one.difference, one.difference_low, one.difference_high)),
-                figure(one.ratio),
+                *map(figure, (one.ratio, one.ratio_low, one.ratio_high)),
             ]
             for one in self.figures
         ]
@@ -183,7 +191,7 @@ def fairness(
         by: The column that makes the groups: categories, truth values, or numbers, which are cut at
             quantiles. The pipeline need not read it.
         reference: The group that others are compared with, as its value or as the result names it;
-            None for the one with the most rows.
+            "all rows" for the whole table, None for the group with the most rows.
         positive: The class that is good to get, or bad; None for the second one. Several classes
             need it.
         bins: Parts that numbers are cut into.
@@ -209,8 +217,8 @@ def fairness(
     figures = group_figures(makers, groups, reference=reference, confidence=confidence)
     few = [name for name, count in zip(groups.names, groups.rows, strict=True) if count < _FEW]
     notes = [f"few rows: {', '.join(few)}"] if few else []
-    chosen = _reference(groups, reference)
-    return Fairness(by, groups.names[chosen], figures, confidence, (*rows.notes, *notes))
+    beside = OVERALL if reference == OVERALL else groups.names[_reference(groups, reference)]
+    return Fairness(by, beside, figures, confidence, (*rows.notes, *notes))
 
 
 def group_figures(
@@ -225,9 +233,10 @@ def group_figures(
     Args:
         makers: For each measure (rows,) values and (rows,) which rows count; truth values make
             shares with Wilson's interval and Newcombe's (1998) for differences, numbers make means
-            with Student's and Welch's.
+            with Student's; ratios of shares have those of Donner and Zou (2012).
         groups: The groups.
-        reference: The group that others are compared with; None for the largest.
+        reference: The group that others are compared with; "all rows" for the whole table, None
+            for the largest.
         confidence: Of the intervals.
 
     Raises:
@@ -246,23 +255,35 @@ def group_figures(
             f"{groups.column!r} makes one group only ({groups.names[0]}): there is nothing to "
             "compare"
         )
-    beside = _reference(groups, reference)
+    beside = None if reference == OVERALL else _reference(groups, reference)
     found = []
     for measure, (values, counted) in makers.items():
-        figures = [
-            _figure_of(values[(groups.codes == code) & counted], confidence)
-            for code in range(len(groups.names))
-        ]
-        base = figures[beside]
-        for name, one in zip(groups.names, figures, strict=True):
-            difference = (0.0, 0.0, 0.0) if one is base else _difference(one, base)
-            ratio = one.value / base.value if one.share and base.value else math.nan
-            found.append(
-                GroupFigure(
-                    measure, name, one.rows, one.value, one.low, one.high, *difference, ratio
-                )
-            )
+        places = [(groups.codes == code) & counted for code in range(len(groups.names))]
+        figures = [_figure_of(values[place], confidence) for place in places]
+        whole = _figure_of(values[counted], confidence)
+        base = whole if beside is None else figures[beside]
+        for name, one, place in zip(groups.names, figures, places, strict=True):
+            if beside is None:
+                rest = _figure_of(values[counted & ~place], confidence)
+                beyond = _beside_all(one, rest)
+            else:
+                beyond = _same(one) if one is base else (_difference(one, base), _ratio(one, base))
+            found.append(_group_figure(measure, name, one, beyond))
+        if beside is None:
+            found.append(_group_figure(measure, OVERALL, whole, _same(whole)))
     return tuple(found)
+
+
+def _group_figure(
+    measure: str, name: str, one: _Figure, beyond: tuple[tuple[float, ...], tuple[float, ...]]
+) -> GroupFigure:
+    return GroupFigure(
+        measure, name, one.rows, one.value, one.low, one.high, *beyond[0], *beyond[1]
+    )
+
+
+def _same(one: _Figure) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0) if one.share and one.value else (math.nan,) * 3
 
 
 def _figure_of(values: NDArray[Any], confidence: float) -> _Figure:
@@ -293,6 +314,38 @@ def _difference(one: _Figure, base: _Figure) -> tuple[float, float, float]:
     down = math.hypot(one.value - one.low, base.high - base.value)
     up = math.hypot(one.high - one.value, base.value - base.low)
     return difference, difference - down, difference + up
+
+
+def _ratio(one: _Figure, base: _Figure) -> tuple[float, float, float]:
+    """Answer a ratio of two shares with its interval, from those of both (Donner and Zou, 2012).
+
+    It is NaN of means, and where the reference's share is 0 or unknown.
+    """
+    if not (one.share and one.rows and base.rows and base.value):
+        return math.nan, math.nan, math.nan
+    product = one.value * base.value
+    least, most = (end * (2 * one.value - end) for end in (one.low, one.high))
+    above, below = (end * (2 * base.value - end) for end in (base.high, base.low))
+    low = least / (product + math.sqrt(max(0.0, product**2 - least * above))) if product else 0.0
+    high = math.inf
+    if below > 0:
+        high = (product + math.sqrt(max(0.0, product**2 - most * below))) / below
+    return one.value / base.value, max(0.0, low), high
+
+
+def _beside_all(one: _Figure, rest: _Figure) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Answer difference and ratio to all rows, which are the group itself and the rest."""
+    weight = one.rows / max(1, one.rows + rest.rows)
+    if not rest.rows and one.rows:
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0) if one.share and one.value else (math.nan,) * 3
+    difference = tuple((1 - weight) * end for end in _difference(one, rest))
+    ratio = tuple(_whole(end, weight) for end in _ratio(one, rest))
+    return difference, ratio
+
+
+def _whole(ratio: float, weight: float) -> float:
+    """Turn a ratio to the rest into one to all rows."""
+    return 1 / weight if math.isinf(ratio) else ratio / (weight * ratio + 1 - weight)
 
 
 def _reference(groups: Levels, wanted: str | None) -> int:

@@ -107,7 +107,7 @@ def _range(name: str, ends: Sequence[float], place: int, kind: Kind) -> str:
     if len(ends) == 2:
         return f"{name} {low} to {high}" if low != high else f"{name} = {low}"
     if place == 0:
-        return f"{name} to {high}"
+        return f"{name} to {high}" if low != high else f"{name} = {low}"
     return f"{name} above {low}" if place == len(ends) - 2 else f"{name} above {low} to {high}"
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.calibration import Calibration
     from headrace.evaluate.comparison import Comparison
     from headrace.evaluate.importance import Importance
+    from headrace.evaluate.interval_coverage import Coverage
     from headrace.evaluate.lift import Lift
     from headrace.evaluate.slices import Slices
     from headrace.evaluate.stability import Stability
@@ -91,6 +92,7 @@ class Evaluation(Result):
         importance: How much each raw column matters, if that was asked for.
         stability: What changes from training to training, if that was asked for.
         slices: Where the model does worse, if there were enough rows to look.
+        coverage: How often prediction intervals or sets hold the truth, if there are any.
         notes: What else should be known.
         y_true: (rows,) class index, or the target in its own units.
         output: (rows,) probability of the second class, (rows, classes), or (rows,) values in the
@@ -111,6 +113,7 @@ class Evaluation(Result):
     notes: tuple[str, ...] = ()
     y_true: NDArray[Any] | None = field(default=None, repr=False)
     output: NDArray[Any] | None = field(default=None, repr=False)
+    coverage: Coverage | None = None
 
     def scores(self) -> dict[str, Any]:
         """Answer what a release remembers of an evaluation, for its card and for maintenance."""
@@ -122,6 +125,8 @@ class Evaluation(Result):
             "metrics": metrics,
             "calibration": self.calibration().sentence() if judged else "",
             "slices": self.slices.lines() if self.slices else [],
+            "verdicts": self._verdicts(),
+            "notes": list(self.notes),
         }
 
     def summary(self) -> str:
@@ -131,6 +136,7 @@ class Evaluation(Result):
         parts += [self.importance.summary()] if self.importance else []
         parts += [self.stability.summary()] if self.stability else []
         parts += [self.slices.summary(most=_SLICES)] if self.slices else []
+        parts += [self.coverage.summary()] if self.coverage else []
         parts += ["\n".join(f"note: {note}" for note in self.notes)] if self.notes else []
         return "\n\n".join(parts)
 
@@ -148,6 +154,7 @@ class Evaluation(Result):
             "importance": self.importance.to_dict() if self.importance else None,
             "stability": self.stability.to_dict() if self.stability else None,
             "slices": self.slices.to_dict() if self.slices else None,
+            "coverage": self.coverage.to_dict() if self.coverage else None,
             "notes": list(self.notes),
         }
 
@@ -224,7 +231,10 @@ class Evaluation(Result):
 
     def _rows(self) -> tuple[NDArray[Any], NDArray[Any]]:
         if self.task == "regression":
-            raise SettingError("this needs probabilities, and a regression states none")
+            raise SettingError(
+                "this needs probabilities, and a regression states none; predicted distributions "
+                "are judged by hr.pit(pipe, data)"
+            )
         if self.y_true is None or self.output is None:
             raise SettingError(
                 "this evaluation was kept without its rows: evaluate again to look at them"
@@ -252,6 +262,7 @@ class Evaluation(Result):
             parts += [html_table(header, self.stability.table(), caption="stability")]
             parts += [html_list([self.stability.sentence()])]
         parts += [self.slices._repr_html_()] if self.slices else []
+        parts += [self.coverage._repr_html_()] if self.coverage else []
         parts += [html_list(self.notes)]
         return "".join(parts)
 

@@ -40,7 +40,20 @@ class SeveralEvaluations(Result):
             for metric, figures in scores["metrics"].items()
         }
         rows = max(one.rows for one in self.targets.values())
-        return {"rows": rows, "metrics": metrics, "targets": own}
+        told = {
+            key: [f"{name}: {line}" for name, scores in own.items() for line in scores[key]]
+            for key in ("slices", "verdicts", "notes")
+        }
+        stated = [
+            f"{name}: {one['calibration']}" for name, one in own.items() if one["calibration"]
+        ]
+        return {
+            "rows": rows,
+            "metrics": metrics,
+            "calibration": " ".join(stated),
+            **told,
+            "targets": own,
+        }
 
     def summary(self) -> str:
         """Answer the evaluations, one after the other."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,6 +11,7 @@ import numpy as np
 from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.comparison import losses
+from headrace.evaluate.excess import excess
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.labelled import labelled_rows
 from headrace.evaluate.levels import Levels, levels_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.excess import Excess
     from headrace.evaluate.labelled import LabelledRows
     from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
@@ -334,8 +336,11 @@ def search_slices(
         raise DataError([Problem(text)])
     chosen = _halves(rows, seed) if learn is None else learn
     searched, worst = _search(loss_of_row, groups, chosen, depth, fewest)
-    tested = [_test(name, inside, loss_of_row, ~chosen, rate) for name, inside in worst]
-    kept = [one for one in tested if one is not None]
+    tested = [
+        (name, excess(loss_of_row[~chosen], inside[~chosen], rate=rate, seed=seed + place))
+        for place, (name, inside) in enumerate(worst)
+    ]
+    kept = [(name, one) for name, one in tested if one is not None]
     return Slices(
         slices=_judged(kept, rate),
         searched=searched,
@@ -438,52 +443,31 @@ def _named(
     return " and ".join(names), inside
 
 
-def _test(
-    name: str,
-    inside: NDArray[np.bool_],
-    loss: NDArray[np.float64],
-    held: NDArray[np.bool_],
-    rate: float,
-) -> Slice | None:
-    """Test a group on rows that did not choose it (Welch, 1947, one-sided)."""
-    from scipy.special import stdtr, stdtrit
-
-    own, others = loss[inside & held], loss[~inside & held]
-    if min(len(own), len(others)) < 2:
-        return None
-    parts = [own.var(ddof=1) / len(own), others.var(ddof=1) / len(others)]
-    error = float(np.sqrt(sum(parts)))
-    difference = float(own.mean() - others.mean())
-    if error == 0:
-        p_value, reach = (0.0 if difference > 0 else 1.0), 0.0
-    else:
-        freedom = sum(parts) ** 2 / (
-            parts[0] ** 2 / (len(own) - 1) + parts[1] ** 2 / (len(others) - 1)
-        )
-        p_value = float(stdtr(freedom, -difference / error))
-        reach = float(stdtrit(freedom, 1 - rate / 2)) * error
-    return Slice(
-        name=name,
-        rows=len(own),
-        loss=float(own.mean()),
-        others=float(others.mean()),
-        difference=difference,
-        low=difference - reach,
-        high=difference + reach,
-        q_value=p_value,
-        found=False,
-    )
-
-
-def _judged(tested: Sequence[Slice], rate: float) -> tuple[Slice, ...]:
+def _judged(tested: Sequence[tuple[str, Excess]], rate: float) -> tuple[Slice, ...]:
     """Turn p-values into q-values: false finds are controlled over all tests."""
     from scipy.stats import false_discovery_control
 
     if not tested:
         return ()
-    values = false_discovery_control([one.q_value for one in tested])
+    values = false_discovery_control([one.p_value for _, one in tested])
     judged = [
-        replace(one, q_value=float(q), found=bool(q <= rate))
-        for one, q in zip(tested, values, strict=True)
+        Slice(
+            name=name,
+            rows=one.rows,
+            loss=one.loss,
+            others=one.others,
+            difference=one.difference,
+            low=one.low,
+            high=one.high,
+            q_value=float(q),
+            found=bool(q <= rate),
+        )
+        for (name, one), q in zip(tested, values, strict=True)
     ]
-    return tuple(sorted(judged, key=lambda one: (one.q_value, -one.difference)))
+    return tuple(sorted(judged, key=_doubt))
+
+
+def _doubt(one: Slice) -> tuple[float, float]:
+    """Answer what sorts slices, the surest first; draws leave many q-values equal."""
+    reach = one.high - one.difference
+    return (0.0 if one.found else one.q_value, -one.difference / reach if reach else -np.inf)

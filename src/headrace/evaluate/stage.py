@@ -15,6 +15,7 @@ from headrace.evaluate.baseline import BASELINES, baselines
 from headrace.evaluate.clusters import evaluate_clusters
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
+from headrace.evaluate.interval_coverage import measure_coverage
 from headrace.evaluate.labelled import LabelledRows, labelled_rows, labelled_sample
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.several import SeveralEvaluations
@@ -24,6 +25,7 @@ from headrace.metrics.measure import of_values
 from headrace.model.targets import Targets
 from headrace.progress import bar
 from headrace.stage import Context, Stage
+from headrace.train.labels import LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.evaluate.interval_coverage import Coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
     from headrace.metrics.measure import Measure
     from headrace.pipeline import Pipeline
@@ -65,6 +68,8 @@ class Evaluate(Stage):
             intervals draw blocks of them.
         resamples: How many times the rows are drawn for the intervals.
         confidence: Of the intervals.
+        interval: The level at which the coverage of prediction intervals and sets is measured,
+            where the pipeline has been calibrated; None for not at all.
         most_rows: Of a table that is not in memory, a random sample of so many labelled rows is
             measured when there are more; the intervals are those of the sample.
         checkpoint: A folder that keeps what is resampled so far. After a kill the same call goes
@@ -87,6 +92,7 @@ class Evaluate(Stage):
         time: str | None = None,
         resamples: int = 1000,
         confidence: float = 0.95,
+        interval: float | None = 0.9,
         most_rows: int = 1_000_000,
         checkpoint: str | Path | None = None,
     ) -> None:
@@ -101,6 +107,7 @@ class Evaluate(Stage):
         self.time = time
         self.resamples = resamples
         self.confidence = confidence
+        self.interval = interval
         self.most_rows = most_rows
         self.checkpoint = checkpoint
 
@@ -174,6 +181,7 @@ class Evaluate(Stage):
                 importance=self._importance(fitted, rows, result.primary, pipeline.seed),
                 stability=self._stability(pipeline, fitted, rows, progress.advance),
                 slices=self._slices(fitted, rows, output, pipeline.seed),
+                coverage=self._coverage(fitted, rows),
             )
             progress.advance(note="done")
         return result
@@ -234,6 +242,12 @@ class Evaluate(Stage):
             return None
         depth = 2 if columns <= _CROSSED_COLUMNS else 1
         return slices_of(fitted, rows, output, depth=depth, seed=seed)
+
+    def _coverage(self, fitted: Fitted, rows: LabelledRows) -> Coverage | None:
+        if self.interval is None or not fitted.conformal:
+            return None
+        labelled = rows.canonical.with_columns(rows.labels.alias(LABEL))
+        return measure_coverage(fitted, [labelled], self.interval, confidence=self.confidence)
 
     def _stability(
         self, pipeline: Pipeline, fitted: Fitted, rows: LabelledRows, advance: Any

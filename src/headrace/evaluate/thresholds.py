@@ -91,9 +91,10 @@ class Thresholds(Result):
         best: The cheapest threshold.
         best_low: Where the cheapest one of other tables lies at the least (interval).
         best_high: Where it lies at the most.
-        cost: The mean cost of a row there.
-        cost_low: The lower end of its interval. The threshold is chosen anew in each resample, so
-            the luck of the choice is part of it.
+        cost: The mean cost of a row there, of the rows that it was chosen by.
+        expected: That of new rows: the luck of the choice is taken out (Efron, 1983).
+        cost_low: The lower end of the interval of the cost of new rows. The threshold is chosen
+            anew in each resample, so the luck of the choice is in it.
         cost_high: The upper end.
         costs: What each outcome costs.
         confidence: Of the intervals.
@@ -105,6 +106,7 @@ class Thresholds(Result):
     best_low: float
     best_high: float
     cost: float
+    expected: float
     cost_low: float
     cost_high: float
     costs: Mapping[str, float]
@@ -114,8 +116,9 @@ class Thresholds(Result):
         """Answer the cheapest threshold in words."""
         return (
             f"cheapest at {self.best:.3g} ({100 * self.confidence:.4g} % interval "
-            f"{self.best_low:.3g} to {self.best_high:.3g}): {figure(self.cost)} a row "
-            f"({figure(self.cost_low)} to {figure(self.cost_high)})."
+            f"{self.best_low:.3g} to {self.best_high:.3g}): {figure(self.cost)} a row, "
+            f"of new rows {figure(self.expected)} ({figure(self.cost_low)} to "
+            f"{figure(self.cost_high)})."
         )
 
     def summary(self) -> str:
@@ -203,7 +206,9 @@ def thresholds(
     best, chosen = int(here.argmin()), draws.argmin(axis=1)
     above = cells[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:].astype(int)
     below = cells.cumsum(axis=1)[:, :-1].astype(int)
-    cheapest = np.quantile(draws.min(axis=1), [tail, 1 - tail])
+    # What a resample's choice costs these rows, beyond its own: so it will be with new ones.
+    luck = here[chosen] - draws.min(axis=1)
+    cheapest = here[best] + np.quantile(luck, [tail, 1 - tail])
     where = np.quantile(levels[chosen], [tail, 1 - tail])
     return Thresholds(
         rows=len(said),
@@ -222,6 +227,7 @@ def thresholds(
         best_low=float(where[0]),
         best_high=float(where[1]),
         cost=float(here[best]),
+        expected=float(here[best] + luck.mean()),
         cost_low=float(cheapest[0]),
         cost_high=float(cheapest[1]),
         costs=dict(zip(_OUTCOMES, price, strict=True)),

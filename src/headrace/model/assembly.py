@@ -114,7 +114,7 @@ class Assembly:
                 schedule=network.schedule,
                 factors=network.learning_rate_factors,
             )
-        for name in ("schedule", "learning_rate_factors"):
+        for name in ("schedule", "learning_rate_factors", "weight_decay"):
             if getattr(network, name) is not None:
                 raise SettingError(
                     f"{name} goes with headrace's own optimizer; leave out optimizer={optimizer!r},"
@@ -160,7 +160,7 @@ def _stated(recipe: Recipe, network: Network) -> Recipe:
     """Answer the recipe with what the user stated instead."""
     stated: dict[str, Any] = {
         name: getattr(network, name)
-        for name in ("epochs", "label_smoothing")
+        for name in ("epochs", "label_smoothing", "weight_decay")
         if getattr(network, name) is not None
     }
     # Spread labels make the right class win more often, and its probability worse.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.conformal.settings import Conformal, conformal_settings
 from headrace.duration import seconds
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
@@ -19,11 +20,16 @@ from headrace.model.labelled import Labelled
 from headrace.model.monitor import Monitor
 from headrace.model.presets import preset
 from headrace.model.rows import check_rows
+from headrace.model.search_space import (
+    architecture_of,
+    ranges_of,
+    strong_settings,
+    values_in_use,
+)
 from headrace.model.several import check_shared
 from headrace.model.single import Fitting, decided, fit_single
 from headrace.model.target import check_task
 from headrace.model.threshold import check_threshold
-from headrace.preprocessing.space import Choice, Real
 from headrace.preprocessing.step import Step
 
 if TYPE_CHECKING:
@@ -39,10 +45,6 @@ if TYPE_CHECKING:
     from headrace.plan.features import Features, FeatureSpec
 
 __all__ = ["FittedNetwork", "Network"]
-
-_WITH_DROPOUT = ("mlp", "realmlp", "tabm")
-_RATES = Real(5e-4, 2e-2, log=True)
-_RATES_OF_REALMLP = Real(1e-2, 0.4, log=True)
 
 
 class Network(Step):
@@ -69,6 +71,8 @@ class Network(Step):
         optimizer: A name ("adam", "sgd", …), a Keras optimizer, or None for AdamW after the
             architecture's recipe.
         learning_rate: A number or a Keras schedule; None for the recipe's, 0.004 by default.
+        weight_decay: How much of each weight an optimiser step takes off, times the learning rate
+            (decoupled, as in AdamW); None for the recipe's, 0.0003 by default.
         schedule: How the learning rate goes on: "cosine", "coslog4", "warmup", "one_cycle",
             "flat_cos" or "plateau" (halved when the validation loss stands still); None for the
             recipe's.
@@ -94,6 +98,8 @@ class Network(Step):
             number; the name of a metric that it shall be best for; costs of the two errors,
             `{"false_positive": 1, "false_negative": 5}`; None for one half. It is chosen by the
             validation rows.
+        conformal: The share of the rows that is held out to calibrate prediction intervals and
+            sets, or `hr.Conformal(...)` for more; None for none. See `Pipeline.calibrate`.
         refit: Whether to train a second time on all rows, validation rows included, for as many
             epochs as were best; None for yes when the validation rows are the newest ones
             (`hr.Split(time=...)`).
@@ -125,6 +131,7 @@ class Network(Step):
         quantiles: Sequence[float] | Mapping[str, Sequence[float]] | None = None,
         optimizer: Any = None,
         learning_rate: Any = None,
+        weight_decay: float | None = None,
         schedule: str | None = None,
         learning_rate_factors: Mapping[str, float] | None = None,
         epochs: int | None = None,
@@ -137,6 +144,7 @@ class Network(Step):
         class_weight: Any = None,
         calibrate: str | None = None,
         threshold: ThresholdRule = None,
+        conformal: Conformal | float | None = None,
         refit: bool | None = None,
         metrics: Sequence[Any] | None = None,
         callbacks: Sequence[Any] = (),
@@ -152,6 +160,7 @@ class Network(Step):
         self.quantiles = quantiles
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
         self.schedule = schedule
         self.learning_rate_factors = learning_rate_factors
         self.epochs = epochs
@@ -164,6 +173,7 @@ class Network(Step):
         self.class_weight = class_weight
         self.calibrate = calibrate
         self.threshold = threshold
+        self.conformal = conformal
         self.refit = refit
         self.metrics = metrics
         self.callbacks = callbacks
@@ -261,17 +271,32 @@ class Network(Step):
         return time.perf_counter() + max(0.0, seconds(self.time) - spent)
 
     def search_space(self) -> Mapping[str, Any]:
-        """Answer the ranges that tuning may try; the widths only where they are given as such."""
-        ranges: dict[str, Any] = {}
-        widths = are_widths(self.hidden)
-        # The networks of an ensemble have learning rates of their own.
-        if self.hidden is not None or not preset(self.preset).is_ensemble:
-            ranges["learning_rate"] = _RATES if self.hidden != "realmlp" else _RATES_OF_REALMLP
-        if widths or self.hidden in (None, *_WITH_DROPOUT):
-            ranges["dropout"] = Real(0.0, 0.5)
-        if widths:
-            ranges["hidden"] = Choice([[64], [64, 64], [128, 128], [256, 256], [256, 256, 256]])
-        return ranges
+        """Answer the ranges that tuning may try: those of the training, and the architecture's.
+
+        Settings of the architecture have names such as `settings__bins`.
+        """
+        return ranges_of(self)
+
+    def in_use(self, target: TargetSpec | None = None) -> Mapping[str, Any]:
+        """Answer the values in use of what `search_space` names, with those of recipe and preset.
+
+        Args:
+            target: What is predicted, as far as it decides the recipe.
+        """
+        return values_in_use(self, target)
+
+    def strong_settings(self) -> Sequence[Mapping[str, Any]]:
+        """Answer settings that were strong on many tables, for tuning to try first."""
+        return strong_settings(self)
+
+    def variant(self) -> str:
+        """Answer the name of the architecture.
+
+        Example:
+            >>> Network("realmlp").variant(), Network([64, 64]).variant()
+            ('realmlp', 'mlp')
+        """
+        return architecture_of(self)
 
     def _check(self) -> None:
         """Check the settings that need no data.
@@ -288,8 +313,13 @@ class Network(Step):
             share = getattr(self, name)
             if share is not None and not 0 <= share < 1:
                 raise SettingError(f"{name} must be a number from 0 to below 1, received {share!r}")
+        if self.weight_decay is not None and not 0 <= self.weight_decay < 1:
+            raise SettingError(
+                f"weight_decay must be a number from 0 to below 1, received {self.weight_decay!r}"
+            )
         check_calibration(self.calibrate)
         check_threshold(self.threshold)
+        conformal_settings(self.conformal)
         if self.task is not None:
             check_task(self.task)
         if are_widths(self.hidden):

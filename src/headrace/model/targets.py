@@ -121,7 +121,7 @@ class Targets(TargetSpec):
     def decode_answers(self, answers: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """Answer the same from what the deployed graph answers."""
         found = {}
-        for part, own in zip(self.parts, self._split(answers), strict=True):
+        for part, own in zip(self.parts, self.split(answers), strict=True):
             if part.task == "regression":
                 found[part.name] = np.asarray(own["prediction"], dtype=np.float64)
             else:
@@ -156,7 +156,7 @@ class Targets(TargetSpec):
             SettingError: Two columns would have the same name.
         """
         columns: dict[str, NDArray[Any]] = {}
-        for part, own in zip(self.parts, self._split(answers), strict=True):
+        for part, own in zip(self.parts, self.split(answers), strict=True):
             found = _columns_of(part, own)
             for name in found.keys() & columns.keys():
                 raise SettingError(
@@ -168,7 +168,7 @@ class Targets(TargetSpec):
 
     def scaled(self, answers: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float64]]:
         """Answer what paths are compared by, target by target; see `TargetSpec.scaled`."""
-        own = zip(self.parts, self._split(answers), strict=True)
+        own = zip(self.parts, self.split(answers), strict=True)
         return [column for part, found in own for column in part.scaled(found)]
 
     def truth(self, values: pl.Series) -> NoReturn:
@@ -200,7 +200,8 @@ class Targets(TargetSpec):
         """Read what `to_dict` wrote."""
         return cls.of([TargetSpec.from_dict(part) for part in values["parts"]])
 
-    def _split(self, answers: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+    def split(self, answers: Mapping[str, NDArray[Any]]) -> list[dict[str, NDArray[Any]]]:
+        """Answer what the deployed graph answers, target by target, under each one's own names."""
         return [
             {name: answers[f"{key}_{name}"] for name in part.answer_names}
             for key, part in zip(self.keys, self.parts, strict=True)

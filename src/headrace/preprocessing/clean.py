@@ -17,7 +17,7 @@ from headrace.plan.statistic import Quantiles
 from headrace.plan.values import Varies
 from headrace.preprocessing.impute import Impute
 from headrace.preprocessing.selector import booleans, categories, everything, kinds, numbers, select
-from headrace.preprocessing.space import Choice, Integer
+from headrace.preprocessing.space import Choice, Integer, Real
 from headrace.preprocessing.transformer import RowStep, Transformer
 from headrace.preprocessing.wording import counted, listed, paired
 
@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from headrace.plan.plan import ColumnInfo, Columns
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
+    from headrace.preprocessing.step import Step
 
 __all__ = ["Clip", "DropConstant", "DropDuplicates", "GroupRare", "Impute", "Replace"]
 
 _HIDDEN, _LABEL = "__headrace_", "__headrace_label__"
+_USUAL_LEVELS = (0.005, 0.995)
+_USUAL_COUNT = 10
 
 
 class DropDuplicates(RowStep):
@@ -175,7 +178,7 @@ class Clip(Transformer):
             if not self.iqr > 0:
                 raise SettingError(f"Clip's iqr must be above 0, received {self.iqr!r}")
             return (Quantiles((0.25, 0.75)),)
-        levels = tuple(self.quantiles or (0.005, 0.995))
+        levels = tuple(self.quantiles or _USUAL_LEVELS)
         if len(levels) != 2 or not 0 <= levels[0] < levels[1] <= 1:
             raise SettingError(
                 "Clip's quantiles must be two levels between 0 and 1, the lower one first, "
@@ -208,8 +211,20 @@ class Clip(Transformer):
         return paired((info.name for info in columns), (f"{a:.4g} to {b:.4g}" for a, b in edges))
 
     def search_space(self) -> Mapping[str, Any]:
-        """Answer how much is clipped."""
-        return {"quantiles": Choice(((0.0, 1.0), (0.001, 0.999), (0.005, 0.995), (0.02, 0.98)))}
+        """Answer how much is clipped; nothing where the edges are given."""
+        if self.low is not None or self.high is not None:
+            return {}
+        if self.iqr is not None:
+            return {"iqr": Real(1.0, 5.0)}
+        return {"quantiles": Choice(((0.001, 0.999), _USUAL_LEVELS, (0.02, 0.98)))}
+
+    def in_use(self) -> Mapping[str, Any]:
+        """Answer the levels, those that are meant by None too."""
+        return {name: value or _USUAL_LEVELS for name, value in super().in_use().items()}
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer that outliers may stay where they are."""
+        return (None,)
 
 
 class Replace(Transformer):
@@ -325,7 +340,7 @@ class GroupRare(Transformer):
 
     def _frequent(self, counts: Any) -> tuple[str, ...]:
         if (self.min_count, self.min_share, self.top) == (None, None, None):
-            least, top = 10.0, None
+            least, top = float(_USUAL_COUNT), None
         else:
             rows = counts.counts.sum() + counts.other
             least, top = max(self.min_count or 0, (self.min_share or 0) * rows), self.top
@@ -338,8 +353,18 @@ class GroupRare(Transformer):
         return paired((info.name for info in columns), kept)
 
     def search_space(self) -> Mapping[str, Any]:
-        """Answer how often a word must come."""
+        """Answer how often a word must come; nothing where that is said in another way."""
+        if self.min_share is not None or self.top is not None:
+            return {}
         return {"min_count": Integer(2, 200, log=True)}
+
+    def in_use(self) -> Mapping[str, Any]:
+        """Answer the count, that which is meant by None too."""
+        return {name: value or _USUAL_COUNT for name, value in super().in_use().items()}
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer that rare words may stay."""
+        return (None,)
 
 
 def _repeated(edge: float | None, otherwise: float, count: int) -> NDArray[np.float64]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from headrace.plan.plan import Columns
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
+    from headrace.preprocessing.step import Step
 
 __all__ = ["Encode", "Frequency", "Hash", "OneHot"]
 
@@ -111,6 +112,13 @@ class Encode(Transformer):
         """Answer how often a word must come."""
         return {"min_count": Integer(1, 100, log=True)}
 
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer flags, and codes with the target's mean of each word beside them."""
+        from headrace.preprocessing.target_mean import TargetMean
+
+        means = TargetMean(keep=True, columns=self.columns)
+        return (OneHot(columns=self.columns), (means, self.copy()))
+
 
 class OneHot(Transformer):
     """Turn each word into flags: a column `<name>=<word>` for each known word, 0 or 1.
@@ -180,6 +188,14 @@ class OneHot(Transformer):
         """Name how many flags each column became."""
         flags = [counted(len(self._flags(counts)[0]), "flag") for counts in learnt[0]]
         return paired((info.name for info in columns), flags)
+
+    def search_space(self) -> Mapping[str, Any]:
+        """Answer how often a word must come."""
+        return {"min_count": Integer(1, 100, log=True)}
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer codes for an embedding."""
+        return (Encode(columns=self.columns),)
 
 
 class Hash(Transformer):

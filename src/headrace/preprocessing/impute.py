@@ -154,8 +154,10 @@ class Impute(Transformer):
         return text + (f"; dropped, no value at all: {listed(ended)}" if ended else "")
 
     def search_space(self) -> Mapping[str, Any]:
-        """Answer the strategies."""
-        return {"strategy": Choice(("mean", "median"))}
+        """Answer whether gaps are flagged, and the two averages where one of them is in use."""
+        flags = {"flags": Choice((True, False))}
+        averages = ("mean", "median")
+        return {"strategy": Choice(averages), **flags} if self.strategy in averages else flags
 
 
 def _type_of(step: Transformer, columns: Sequence[ColumnInfo]) -> str:

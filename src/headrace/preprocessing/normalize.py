@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.plan.plan import ColumnInfo
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
+    from headrace.preprocessing.step import Step
 
 __all__ = ["MinMax", "Power", "Quantile", "Robust", "Standardize"]
 
@@ -74,6 +75,10 @@ class Standardize(Transformer):
         """Name mean and standard deviation."""
         shown = [f"{mean:.4g} ± {np.sqrt(variance):.4g}" for _, mean, variance in learnt[0]]
         return paired((info.name for info in columns), shown)
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer the other ways to a common scale."""
+        return _other_scales(self)
 
 
 class MinMax(Transformer):
@@ -138,6 +143,10 @@ class MinMax(Transformer):
             (info.name for info in columns), (f"{a:.4g} to {b:.4g}" for a, b in learnt[0])
         )
 
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer the other ways to a common scale."""
+        return _other_scales(self)
+
 
 class Robust(Transformer):
     """Scale by median and quartiles, which outliers do not move, and squash what is far away.
@@ -191,6 +200,10 @@ class Robust(Transformer):
     def search_space(self) -> Mapping[str, Any]:
         """Answer how strongly to squash."""
         return {"squash": Choice((None, 2.0, 3.0, 5.0))}
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer the other ways to a common scale."""
+        return _other_scales(self)
 
 
 class Quantile(Transformer):
@@ -273,6 +286,10 @@ class Quantile(Transformer):
         """Answer the distributions."""
         return {"output": Choice(("normal", "uniform"))}
 
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer the other ways to a common scale."""
+        return _other_scales(self)
+
 
 class Power(Transformer):
     """Make skewed columns more symmetric by the power of Yeo and Johnson, then standardise them.
@@ -322,6 +339,27 @@ class Power(Transformer):
         """Name the exponents."""
         exponents = self._exponents(learnt).tolist()
         return "exponents " + paired((info.name for info in columns), exponents)
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer the other ways to a common scale."""
+        return _other_scales(self)
+
+
+def _other_scales(step: Transformer) -> tuple[Step | tuple[Step, ...] | None, ...]:
+    """Answer the ways to a common scale that differ most, without the one that is there.
+
+    Standardized columns come with and without their outliers moved in.
+    """
+    from headrace.preprocessing.clean import Clip
+
+    chosen = step.columns
+    ways: tuple[Transformer, ...] = (
+        Quantile(columns=chosen),
+        Robust(columns=chosen),
+        Standardize(columns=chosen),
+    )
+    clipped = (Clip(columns=chosen), Standardize(columns=chosen))
+    return (*(way for way in ways if type(way) is not type(step)), clipped)
 
 
 def _affine(scale: NDArray[np.float64], shift: NDArray[np.float64]) -> Affine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from headrace.errors import SettingError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 __all__ = ["Step", "checked_steps"]
 
@@ -77,6 +77,27 @@ class Step:
     def search_space(self) -> Mapping[str, Any]:
         """Answer the parameters that tuning may change, each with its range; none by default."""
         return {}
+
+    def in_use(self) -> Mapping[str, Any]:
+        """Answer the values in use of what `search_space` names, None written out as what it does.
+
+        Tuning starts from them.
+        """
+        known = self.get_params(deep=False)
+        return {name: known[name] for name in self.search_space()}
+
+    def alternatives(self) -> Sequence[Step | tuple[Step, ...] | None]:
+        """Answer what tuning may put in the step's place: a step, several, or None for nothing."""
+        return ()
+
+    def variant(self) -> str:
+        """Answer the name by which tuning tells the step from its alternatives.
+
+        Example:
+            >>> Step().variant()
+            'step'
+        """
+        return type(self).__name__.lower()
 
     @classmethod
     def _parameters(cls) -> dict[str, inspect.Parameter]:

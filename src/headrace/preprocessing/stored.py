@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.conformal.settings import Conformal
 from headrace.errors import ReleaseError, SettingError
 from headrace.plan.expression import Expression
 from headrace.preprocessing.selector import Selector
@@ -87,6 +88,8 @@ def _encode(value: Any) -> Any:  # noqa: PLR0911 - one line a type
         return {"selector": value.to_list()}
     if isinstance(value, Expression):
         return {"expression": value.to_dict()}
+    if isinstance(value, Conformal):
+        return {"conformal": value.to_dict()}
     if isinstance(value, tuple):
         return {"tuple": [_encode(item) for item in value]}
     if isinstance(value, list):
@@ -96,7 +99,7 @@ def _encode(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     raise SettingError(f"{type(value).__name__} cannot be stored")
 
 
-def _decode(value: Any) -> Any:
+def _decode(value: Any) -> Any:  # noqa: PLR0911 - one line a type
     if isinstance(value, list):
         return [_decode(item) for item in value]
     if not isinstance(value, dict):
@@ -106,6 +109,8 @@ def _decode(value: Any) -> Any:
         return Selector.from_list(content)
     if kind == "expression":
         return Expression.from_dict(content)
+    if kind == "conformal":
+        return Conformal.from_dict(content)
     if kind == "tuple":
         return tuple(_decode(item) for item in content)
     return {_decode(key): _decode(item) for key, item in content}

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from headrace.data.conform import conform
+from headrace.data.conform import conform, to_blocks
 from headrace.data.source import read
 from headrace.errors import NotTrainedError
+from headrace.model.predicted import predicted_columns, reads_rows
 from headrace.model.targets import Targets
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.clustering.kmeans import FittedKMeans
+    from headrace.conformal.fitted import FittedConformal
     from headrace.data.profile import Profile
     from headrace.data.schema import Schema
     from headrace.model.network import FittedNetwork
@@ -78,6 +80,7 @@ class Fitted:
         scores: The last evaluation's metrics, for the release's card and for maintenance.
         retrain: Trains again on the same rows with another seed; None in a loaded release.
         siblings: Other targets of the network, where this is reduced to one of them.
+        conformal: What calibration rows taught of intervals, by target; empty without any.
     """
 
     schema: Schema
@@ -92,6 +95,7 @@ class Fitted:
     scores: dict[str, Any] = field(default_factory=dict)
     retrain: Callable[[int], Fitted] | None = None
     siblings: tuple[str, ...] = ()
+    conformal: Mapping[str, FittedConformal] = field(default_factory=dict)
 
     def for_target(self, name: str) -> Fitted:
         """Answer the same pipeline, reduced to one of its several targets.
@@ -112,6 +116,7 @@ class Fitted:
             scores=self.scores.get("targets", {}).get(name, {}),
             retrain=None if again is None else lambda seed: again(seed).for_target(name),
             siblings=tuple(one for one in self.beside if one not in {name, self.weight}),
+            conformal={one: part for one, part in self.conformal.items() if one == name},
         )
 
     @property
@@ -192,6 +197,24 @@ class Fitted:
         spec = self.network.target_spec
         return spec.distribution(spec.answers(self.output(canonical)))
 
+    def predicted(
+        self, output: NDArray[Any], level: float, canonical: pl.DataFrame | None = None
+    ) -> dict[str, Any]:
+        """Turn raw output into predictions with intervals and sets, as named columns.
+
+        Args:
+            output: The model's raw output.
+            level: How often the truth shall be inside.
+            canonical: The rows; needed where the intervals depend on their columns.
+        """
+        blocks = None
+        if canonical is not None and reads_rows(self.conformal):
+            blocks = to_blocks(canonical, self.schema)
+        answers = self.answers(output)
+        return predicted_columns(
+            self.conformal, self.target, answers, level, schema=self.schema, blocks=blocks
+        )
+
     def describe(self) -> Mapping[str, Any]:
         """Answer in a few words what this is, for a release's manifest and card."""
         return {
@@ -206,4 +229,7 @@ class Fitted:
             "test_rows": self.scores.get("rows"),
             "calibration": self.scores.get("calibration", ""),
             "slices": self.scores.get("slices", []),
+            "verdicts": self.scores.get("verdicts", []),
+            "notes": self.scores.get("notes", []),
+            "threshold": getattr(self.target, "threshold", None),
         }

@@ -30,11 +30,13 @@ __all__ = [
     "Scorer",
     "batch_outputs",
     "canonical_batches",
+    "computed_frames",
     "lazy_distribution",
     "lazy_predictions",
     "lazy_transform",
     "outputs",
     "score_file",
+    "write_answers",
 ]
 
 _ROWS = 131_072
@@ -45,6 +47,10 @@ _FEW = 1_000
 
 Scorer: TypeAlias = "Callable[[Fitted, pl.LazyFrame], Iterator[NDArray[Any]]]"
 """Gives the model's raw output for lazy rows, some at a time, in their order."""
+
+
+Answering: TypeAlias = "Callable[[pl.LazyFrame, Callable[[float], None]], pl.LazyFrame]"
+"""Makes lazy answers of lazy rows, and tells how many are done."""
 
 
 def canonical_batches(fitted: Fitted, data: object) -> Iterator[pl.DataFrame]:
@@ -117,7 +123,7 @@ def lazy_transform(fitted: Fitted, data: pl.LazyFrame) -> pl.LazyFrame:
     def transformed() -> Iterator[pl.DataFrame]:
         return map(fitted.transform, canonical_batches(fitted, data))
 
-    return _source(transformed, next(transformed()).schema)
+    return computed_frames(transformed, next(transformed()).schema)
 
 
 def score_file(fitted: Fitted, data: object, out: Path, scorer: Scorer = batch_outputs) -> int:
@@ -130,6 +136,28 @@ def score_file(fitted: Fitted, data: object, out: Path, scorer: Scorer = batch_o
             and the probability of each class; for numbers the value, and what else the network
             says of it.
         scorer: Who computes the model's output.
+
+    Returns:
+        How many rows were answered.
+
+    Raises:
+        SettingError: The file's name ends in something else.
+        DataError: Values do not fit the schema, or a file cannot be read.
+    """
+
+    def answer(rows: pl.LazyFrame, advance: Callable[[float], None]) -> pl.LazyFrame:
+        return _computed(fitted, rows, lambda output: _scores(fitted, output), scorer, advance)
+
+    return write_answers(data, out, answer)
+
+
+def write_answers(data: object, out: Path, answer: Answering) -> int:
+    """Write what is answered to the rows of any source to a file, whole or not at all.
+
+    Args:
+        data: The rows, from any source.
+        out: The file; see `score_file`.
+        answer: Makes the answers.
 
     Returns:
         How many rows were answered.
@@ -151,10 +179,7 @@ def score_file(fitted: Fitted, data: object, out: Path, scorer: Scorer = batch_o
     temporary = out.with_name(temporary_name())
     try:
         with bar("score", rows) as progress:
-            answered = _computed(
-                fitted, source, lambda output: _scores(fitted, output), scorer, progress.advance
-            )
-            sink(answered, temporary)
+            sink(answer(source, progress.advance), temporary)
         _flush(temporary)
         disk.rename(temporary, out)
         flush_folder(out.parent)
@@ -196,10 +221,12 @@ def _computed(
 
     # Workers are not set to work only to see which columns there are.
     few = data if scorer is batch_outputs else data.head(_FEW)
-    return _source(computed, answer(next(batch_outputs(fitted, few))).schema)
+    return computed_frames(computed, answer(next(batch_outputs(fitted, few))).schema)
 
 
-def _source(computed: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema) -> pl.LazyFrame:
+def computed_frames(
+    computed: Callable[[], Iterator[pl.DataFrame]], schema: pl.Schema
+) -> pl.LazyFrame:
     """Make a lazy table of batches."""
 
     def scan(

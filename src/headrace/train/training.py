@@ -18,6 +18,7 @@ from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import FittedSteps, fit_steps
 from headrace.progress import bar
 from headrace.train.budget import fits_in_memory
+from headrace.train.calibrating import calibrated_again
 from headrace.train.chosen import ChosenSteps
 from headrace.train.clock import Clock
 from headrace.train.fitted import Fitted, Kept
@@ -242,7 +243,8 @@ def continue_training(
     """Train a network further on new labelled rows, from the weights that it has.
 
     The steps stay as they are, so that the weights keep their meaning. The reference profile
-    becomes that of the new rows: they are what the next rows will be compared with.
+    becomes that of the new rows: they are what the next rows will be compared with. Where the
+    network before had intervals, some of the new rows are held out to calibrate its successor's.
 
     Args:
         fitted: The pipeline to start from.
@@ -257,6 +259,7 @@ def continue_training(
     with clock("steps"):
         features, target = fitted.features(canonical), spec.encode(labels)
     order = np.random.default_rng(seed).permutation(len(features))
+    order, fresh = _to_calibrate(fitted, order)
     held = order[: max(1, round(share * len(order)))]
     rest = np.sort(order[len(held) :])
     with clock("model"):
@@ -271,7 +274,17 @@ def continue_training(
         )
     watched = fitted.schema.select([column.name for column in fitted.profile.columns])
     reference = profile(canonical.lazy().select(watched.names), watched)
-    return replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
+    after = replace(fitted, model=model, profile=reference, scores={}, result=None, retrain=None)
+    return calibrated_again(after, canonical[fresh], labels[fresh]) if len(fresh) else after
+
+
+def _to_calibrate(
+    fitted: Fitted, order: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Answer the rows to train with, and those that calibrate intervals, if there are any."""
+    shares = [one.settings.share for one in fitted.conformal.values()]
+    count = max(1, round(max(shares) * len(order))) if shares else 0
+    return order[count:], np.sort(order[:count])
 
 
 def _fit_model(

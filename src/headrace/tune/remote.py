@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import time as clock
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from headrace.clustering.kmeans import KMeans
-from headrace.data.split import Split
 from headrace.model.network import Network
 from headrace.partitions.task import Task, task
 from headrace.preprocessing import clean, normalize, transform
 from headrace.preprocessing.stored import step_from_dict, step_to_dict
-from headrace.train.training import train
+from headrace.tune.attempt import Ground, attempt
+from headrace.tune.front import Goal
+from headrace.tune.steps import configured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    import polars as pl
-
     from headrace.pipeline import Pipeline
     from headrace.preprocessing.step import Step
+    from headrace.tune.space import Space
 
 __all__ = ["Elsewhere", "RemoteTrials", "run_trial", "stays_here"]
 
@@ -60,27 +60,30 @@ class RemoteTrials:
 
     Args:
         base: The pipeline with all its steps written out.
-        rows: To learn from.
+        ground: The rows, and what is searched by.
+        space: What the settings of a trial mean.
     """
 
     task: Task
 
-    def __init__(self, base: Pipeline, rows: pl.DataFrame) -> None:
+    def __init__(self, base: Pipeline, ground: Ground, space: Space) -> None:
         """Gather what all trials share."""
-        self._base = base
+        self._base, self._space = base, space
         self.task = run_trial
         self.shared: Any = {
-            "rows": rows,
-            "target": base.target,
-            "kinds": dict(base.kinds or {}),
-            "seed": base.seed,
+            "learn": ground.learn,
+            "validation": ground.validation,
+            "target": ground.target,
+            "goals": [asdict(goal) for goal in ground.goals],
+            "kinds": dict(ground.kinds),
+            "seed": ground.seed,
         }
 
     def message(
         self, parameters: Mapping[str, Any], limits: Sequence[float], seconds: float | None
     ) -> dict[str, Any]:
         """Answer the steps with the settings of a trial."""
-        candidate = self._base.copy().set_params(**parameters)
+        candidate = configured(self._base, parameters, self._space)
         return {
             "steps": [step_to_dict(step) for step in candidate.steps or ()],
             "limits": np.asarray(limits, dtype=np.float64),
@@ -105,24 +108,17 @@ def stays_here(steps: Sequence[Step]) -> str:
 
 @task()
 def run_trial(trial: Mapping[str, Any], shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Train with some settings and answer the best validation loss, and those of all epochs."""
-    from headrace.tune.callback import Reporting
-
+    """Train with some settings; answer what came of it, and the losses of all epochs."""
     steps = [step_from_dict(step) for step in trial["steps"]]
     watch = _Watch(trial["limits"].tolist(), trial["seconds"])
-    network = steps[-1]
-    if isinstance(network, Network):
-        network.callbacks = (*network.callbacks, Reporting(watch.report))
-    fitted = train(
-        shared["rows"],
-        steps,
-        target=shared["target"],
-        kinds=shared["kinds"],
-        validation=Split(),
-        seed=shared["seed"],
-    )
+    goals = tuple(Goal(**goal) for goal in shared["goals"])
+    ground = Ground(**{**shared, "goals": goals})
+    tried, _ = attempt(steps, ground, watch, most_seconds=trial["seconds"])
     return {
-        "value": float(min(fitted.network.history["val_loss"])),
+        "value": tried.value,
+        "further": list(tried.further),
+        "output": tried.output,
+        "score": None if tried.score is None else list(tried.score),
         "losses": watch.losses,
         "pruned": watch.pruned,
         "late": watch.late,
@@ -142,10 +138,11 @@ class _Watch:
         self.late = False
         self._until = None if self.seconds is None else clock.monotonic() + self.seconds
 
-    def report(self, epoch: int, loss: float) -> bool:
+    def __call__(self, epoch: int, loss: float) -> bool:
         """Take note of a loss, and answer whether the trial should stop."""
-        self.losses.append(loss)
-        limit = self.limits[epoch] if epoch < len(self.limits) else np.inf
-        self.pruned = self.pruned or bool(min(self.losses) > limit)
+        if epoch >= len(self.losses):  # of several networks the first one is judged
+            self.losses.append(loss)
+            limit = self.limits[epoch] if epoch < len(self.limits) else np.inf
+            self.pruned = self.pruned or bool(min(self.losses) > limit)
         self.late = self.late or (self._until is not None and clock.monotonic() >= self._until)
         return self.pruned or self.late

@@ -1,6 +1,8 @@
 """The search space: which settings may be tried, and how Optuna draws and stores them.
 
 Steps and networks say what may be tried in `search_space()`, with `Choice`, `Integer` and `Real`.
+A name without `__` stands for a step itself (`encode_1`), which is a `Choice` of steps: then those
+settings of it are drawn that the chosen step has (see `headrace.tune.steps`).
 """
 
 from __future__ import annotations
@@ -10,11 +12,27 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from headrace.errors import SettingError
 from headrace.preprocessing.space import Choice, Integer, Range, Real
+from headrace.preprocessing.step import Step
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["Choice", "Integer", "Range", "Real", "Space", "describe", "drawn", "joined", "stored"]
+__all__ = [
+    "Choice",
+    "Integer",
+    "Range",
+    "Real",
+    "Space",
+    "active",
+    "check_space",
+    "describe",
+    "drawn",
+    "has",
+    "joined",
+    "option",
+    "restored",
+    "stored",
+]
 
 Space: TypeAlias = Mapping[str, Range]
 """What may be tried: the name of a setting (`network__learning_rate`) -> its range."""
@@ -38,19 +56,77 @@ def joined(spaces: Mapping[str, Space]) -> dict[str, Range]:
 
 
 def drawn(trial: optuna.Trial, space: Space) -> dict[str, Any]:
-    """Let Optuna draw a value for each setting.
+    """Let Optuna draw a value for each setting, the choices of steps before their settings.
 
     Returns:
-        The settings, with the values themselves.
+        The settings, with the values themselves; a chosen step is named by its code.
     """
-    return {name: _draw(trial, name, tried) for name, tried in space.items()}
+    found: dict[str, Any] = {}
+    for name in sorted(space, key=lambda one: "__" in one):
+        if active(name, found, space):
+            found[name] = _draw(trial, name, space[name])
+    return {name: found[name] for name in space if name in found}
+
+
+def active(name: str, chosen: Mapping[str, Any], space: Space) -> bool:
+    """Answer whether a setting counts, given the steps that were chosen.
+
+    Args:
+        name: Of the setting.
+        chosen: The settings so far, those of the steps at least.
+        space: What may be tried.
+
+    Example:
+        >>> from headrace.preprocessing import normalize
+        >>> space = {"scale": Choice([normalize.Robust(), None]), "scale__squash": Real(1.0, 9.0)}
+        >>> active("scale__squash", {"scale": "None"}, space)
+        False
+    """
+    slot, _, setting = name.partition("__")
+    if not setting or slot not in space:
+        return True
+    return any(has(step, setting) for step in option(space[slot], chosen.get(slot)))
+
+
+def has(step: Step, setting: str) -> bool:
+    """Answer whether a step has a setting, which may begin with the name of the step's variant.
+
+    Example:
+        >>> from headrace.preprocessing import normalize
+        >>> [has(normalize.Robust(), name) for name in ("squash", "robust__squash", "output")]
+        [True, True, False]
+    """
+    key = setting.removeprefix(f"{step.variant()}__")
+    return key.partition("__")[0] in step.get_params()
+
+
+def option(choice: Range, label: Any) -> tuple[Step, ...]:
+    """Answer the steps that a choice's label stands for; none for "None".
+
+    Example:
+        >>> from headrace.preprocessing import normalize
+        >>> option(Choice([normalize.Robust(), None]), "normalize.Robust()")
+        (normalize.Robust(),)
+    """
+    if not isinstance(choice, Choice):
+        return ()
+    found = next((one for one in choice.options if _label(one) == label), None)
+    if isinstance(found, Step):
+        return (found,)
+    return tuple(found) if found is not None and _is_steps(found) else ()
+
+
+def _is_steps(one: Any) -> bool:
+    """Answer whether an option is a step, or several of them."""
+    several = isinstance(one, tuple | list) and bool(one)
+    return isinstance(one, Step) or (several and all(isinstance(part, Step) for part in one))
 
 
 def stored(parameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
     """Answer settings in the form in which Optuna keeps them.
 
-    Settings that the space does not know or that lie outside of their range are left out; Optuna
-    draws them.
+    Settings that the space does not know, that lie outside of their range or that do not count
+    beside the others are left out; Optuna draws those that are missing.
 
     Example:
         >>> stored({"width": 64, "rate": 9.0}, {"width": Integer(8, 512), "rate": Real(0.0, 1.0)})
@@ -63,11 +139,11 @@ def stored(parameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
             kept[name] = _label(value)
         elif isinstance(tried, Integer | Real) and _inside(tried, value):
             kept[name] = value
-    return kept
+    return {name: value for name, value in kept.items() if active(name, kept, space)}
 
 
 def restored(parameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Answer the values that Optuna's form of the settings stands for.
+    """Answer the values that Optuna's form of the settings stands for; steps stay their code.
 
     Example:
         >>> restored({"limits": "(0.0, 1.0)"}, {"limits": Choice([None, (0.0, 1.0)])})
@@ -77,7 +153,7 @@ def restored(parameters: Mapping[str, Any], space: Space) -> dict[str, Any]:
     for name, value in parameters.items():
         tried = space.get(name)
         if isinstance(tried, Choice):
-            values[name] = _labels(name, tried).get(value, value)
+            values[name] = _plain(_labels(name, tried).get(value, value), tried)
         else:
             values[name] = value
     return values
@@ -116,10 +192,15 @@ def check_space(space: Space) -> None:
 def _draw(trial: optuna.Trial, name: str, tried: Range) -> Any:
     if isinstance(tried, Choice):
         labels = _labels(name, tried)
-        return labels[trial.suggest_categorical(name, list(labels))]
+        return _plain(labels[trial.suggest_categorical(name, list(labels))], tried)
     if isinstance(tried, Integer):
         return trial.suggest_int(name, tried.low, tried.high, log=tried.log)
     return trial.suggest_float(name, tried.low, tried.high, log=tried.log)
+
+
+def _plain(value: Any, tried: Choice) -> Any:
+    """Answer an option as it is, or the code of a step, which a result can store and show."""
+    return _label(value) if any(map(_is_steps, tried.options)) else value
 
 
 def _inside(tried: Integer | Real, value: Any) -> bool:

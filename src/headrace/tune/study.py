@@ -8,20 +8,24 @@ by the loss of its process, and goes on later where it was.
 from __future__ import annotations
 
 import math
-import time as clock
-from collections.abc import Callable
+import warnings
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
 from headrace.evaluate.table import figure
 from headrace.progress import bar
+from headrace.tune.budget import Budget
+from headrace.tune.front import Goal
+from headrace.tune.importance import importance_of
+from headrace.tune.pruning import check_pruning, pruner
 from headrace.tune.result import Trial, TuneResult
+from headrace.tune.resuming import ERROR, give_up, is_finished, is_known, recover, was_given_up
 from headrace.tune.space import check_space, describe, drawn, restored, stored
 from headrace.tune.storage import opened
-from headrace.tune.together import STARTUP_TRIALS, WARMUP_EPOCHS, Together
+from headrace.tune.together import Together
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -29,32 +33,64 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import optuna
+    from numpy.typing import NDArray
 
     from headrace.partitions.crew import Ended
+    from headrace.tune.predictions import Predictions
+    from headrace.tune.pruning import Pruning
     from headrace.tune.remote import Elsewhere
     from headrace.tune.space import Space
 
-__all__ = ["Objective", "Report", "run_study"]
-
-Report: TypeAlias = Callable[[int, float], bool]
-"""(epoch, loss) -> whether the trial should stop: others do better, or time is up."""
+__all__ = ["Objective", "Report", "Tried", "run_study"]
 
 _NAME = "headrace"
 _ABOUT = "about"
-_AGAIN = "again"
-_FIXED = "fixed_params"
-_ERROR = "error"
 _NOTE = "note"
+_SCORE = "score"
+_EPOCHS = "epochs"
 _MOST_FAILURES = 3
-_MOST_DEATHS = 5
-"""Machines are taken away now and then; settings for which there is too little memory end every
-process that tries them."""
+_RANDOM_TRIALS = 10
+"""Trials before the sampler trusts what it has seen."""
+
+_LOSS = (Goal("loss"),)
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What trying some settings gave.
+
+    Attributes:
+        value: What is searched by.
+        further: The values of further goals.
+        output: What the trial says of the validation rows, as metrics read it; None if unknown.
+        score: The reported metric on the validation rows, with its interval; None if unknown.
+        epochs: How many epochs it took; 0 if that is not known.
+    """
+
+    value: float
+    further: tuple[float, ...] = ()
+    output: NDArray[Any] | None = None
+    score: tuple[float, float, float] | None = None
+    epochs: int = 0
+
+
+class Report(Protocol):
+    """What a trial tells its losses to.
+
+    Attributes:
+        pruned: Whether the trial is stopped because others do better.
+    """
+
+    pruned: bool
+
+    def __call__(self, epoch: int, loss: float) -> bool:
+        """Take note of a loss, and answer whether the trial should stop."""
 
 
 class Objective(Protocol):
     """What is tried: settings in, a value out."""
 
-    def __call__(self, parameters: dict[str, Any], report: Report) -> float:
+    def __call__(self, parameters: dict[str, Any], report: Report) -> float | Tried:
         """Try some settings.
 
         Args:
@@ -64,7 +100,7 @@ class Objective(Protocol):
                 is ignored if other trials do better.
 
         Returns:
-            The value to be made small or large; NaN marks the trial as failed.
+            The value to be made small or large, or more of them; NaN marks the trial as failed.
         """
 
 
@@ -75,15 +111,17 @@ def run_study(
     trials: int | None = None,
     time: float | None = None,
     storage: str | Path | None = None,
-    metric: str = "loss",
-    higher_is_better: bool = False,
+    goals: Sequence[Goal] = _LOSS,
     start: Sequence[Mapping[str, Any]] = (),
+    pruning: Pruning | None = "asha",
     identity: str = "",
     seed: int = 0,
     engine: Engine = HERE,
     elsewhere: Elsewhere | None = None,
+    budget: Budget | None = None,
+    predictions: Predictions | None = None,
 ) -> TuneResult:
-    """Search for the settings with the best value (Optuna's TPE, with median pruning).
+    """Search for the settings with the best value (Optuna's TPE, with trials stopped early).
 
     Args:
         objective: What is tried.
@@ -93,14 +131,17 @@ def run_study(
         time: After how many seconds this session starts no trial any more, and tells a running one
             to stop.
         storage: The SQLite file of the study; an existing study goes on. None keeps it in memory.
-        metric: What the value is called.
-        higher_is_better: Whether a larger value is a better one.
+        goals: What the values are; of several the trials that no other one beats are searched for,
+            and none is stopped early.
         start: Settings to try first, such as the ones in use.
+        pruning: How trials are stopped early: "asha", "hyperband", "median", or None for not.
         identity: What the study is about, such as a hash of the data; a stored study about
             something else is refused.
         seed: The same seed gives the same settings, as long as the values are the same.
         engine: With an executor several trials run at a time, if `elsewhere` says how.
         elsewhere: How a trial is told to a worker; None to try all of them here.
+        budget: What is set aside of the time; None for nothing.
+        predictions: Where the outputs of trials are kept; None to keep none.
 
     Raises:
         SettingError: The space is empty, a limit is not above 0, or the stored study is another
@@ -116,33 +157,38 @@ def run_study(
     """
     check_space(space)
     trials = _checked_limits(trials, time)
+    together = engine.executor is not None and elsewhere is not None
+    check_pruning(pruning, goals=len(goals), parallel=together)
+    budget = budget or Budget(time)
     about = {
         "space": describe(space),
-        "metric": metric,
-        "higher_is_better": higher_is_better,
+        "objective": [goal.name for goal in goals],
         "identity": identity,
     }
-    started = clock.monotonic()
-    deadline = math.inf if time is None else started + time
     with _quiet_optuna(), opened(storage) as opened_storage:
-        study = _load(opened_storage, about, storage)
-        _recover(study, space)
+        study = _load(opened_storage, about, goals, storage)
+        study.pruner = pruner(pruning if len(goals) == 1 else None)
+        recover(study, space)
         for parameters in start:
             known = stored(parameters, space)
-            if known and not _is_there(study, known):
+            if known and not is_known(study, known):
                 study.enqueue_trial(known)
-        session = _Session(study, objective, space, trials, deadline, seed)
+        session = _Session(study, objective, space, trials, budget, seed, predictions, pruning)
         if engine.executor is not None and elsewhere is not None:
             session.run_together(elsewhere, engine.executor)
         else:
             session.run()
-        found = tuple(_trial(one, space) for one in study.trials if _finished(one))
+        found = tuple(_trial(one, space) for one in study.trials if is_finished(one))
+        important, note = importance_of(study)
     return TuneResult(
-        metric=metric,
-        higher_is_better=higher_is_better,
+        metric=goals[0].name,
+        higher_is_better=goals[0].higher_is_better,
         trials=found,
-        seconds=clock.monotonic() - started,
+        seconds=budget.spent(),
         storage=None if storage is None else str(storage),
+        further=tuple(goals[1:]),
+        setting_importance=important,
+        notes=(note,) if note else (),
     )
 
 
@@ -154,25 +200,34 @@ class _Session:
     objective: Objective
     space: Space
     trials: int | None
-    deadline: float
+    budget: Budget
     seed: int
-    failures: int = 0
+    predictions: Predictions | None
+    pruning: Pruning | None
+    failures: list[str] = field(default_factory=list)
 
     def run(self) -> None:
         """Try settings until there are enough trials or time is up."""
-        done = sum(_finished(one) for one in self.study.trials)
+        done = sum(is_finished(one) for one in self.study.trials)
         with bar("tuning", self.trials) as progress:
             progress.advance(done, self._best())
-            while (self.trials is None or done < self.trials) and clock.monotonic() < self.deadline:
+            while (self.trials is None or done < self.trials) and self.budget.left() > 0:
                 self._try_one()
                 done += 1
                 progress.advance(1, self._best())
 
     def run_together(self, elsewhere: Elsewhere, executor: Executor) -> None:
         """Let workers try settings, several at a time."""
-        done = sum(_finished(one) for one in self.study.trials)
+        done = sum(is_finished(one) for one in self.study.trials)
         wanted = math.inf if self.trials is None else self.trials - done
-        team = Together(self.study, self._ask, elsewhere, executor, self.deadline)
+        team = Together(
+            self.study,
+            self._ask,
+            elsewhere,
+            executor=executor,
+            budget=self.budget,
+            pruning=self.pruning,
+        )
         with bar("tuning", self.trials) as progress:
             progress.advance(done, self._best())
             try:
@@ -181,7 +236,7 @@ class _Session:
                     progress.advance(1, self._best())
             except BaseException:
                 for trial in team.running.values():
-                    _give_up(self.study, self.study.trials[trial.number], self.space)
+                    give_up(self.study, self.study.trials[trial.number], self.space)
                 raise
 
     def _ask(self) -> tuple[optuna.Trial, dict[str, Any]]:
@@ -193,26 +248,37 @@ class _Session:
         if ended.error is not None:
             self._failed(trial, ended.error)
             return
-        sign = -1 if _maximizes(self.study.direction) else 1
-        for epoch, loss in enumerate(ended.answer["losses"]):
-            trial.report(sign * loss, epoch)
-        self._end(trial, **{name: ended.answer[name] for name in ("value", "pruned", "late")})
+        answer = ended.answer
+        if len(self.study.directions) == 1:
+            sign = -1 if _maximizes(self.study) else 1
+            for epoch, loss in enumerate(answer["losses"]):
+                trial.report(sign * loss, epoch)
+        tried = Tried(
+            answer["value"],
+            tuple(answer.get("further", ())),
+            answer.get("output"),
+            answer.get("score"),
+            len(answer["losses"]),
+        )
+        self._end(trial, tried, pruned=answer["pruned"], late=answer["late"])
 
     def _try_one(self) -> None:
         trial, parameters = self._ask()
-        watch = _Watch(trial, self.study.direction, self.deadline)
+        self.budget.begin_trial()
+        watch = _Watch(trial, self.study, self.budget)
         try:
-            value = float(self.objective(parameters, watch.report))
+            tried = self.objective(parameters, watch)
         except Exception as error:  # noqa: BLE001 - whatever a trial dies of, the study goes on
             self._failed(trial, error)
             return
         except BaseException:
             # Ctrl-C, or the process is being ended: the same settings come again next time.
-            _give_up(self.study, self.study.trials[trial.number], self.space)
+            give_up(self.study, self.study.trials[trial.number], self.space)
             raise
-        self._end(trial, value, pruned=watch.pruned, late=watch.late)
+        whole = tried if isinstance(tried, Tried) else Tried(float(tried))
+        self._end(trial, whole, pruned=watch.pruned, late=watch.late)
 
-    def _end(self, trial: optuna.Trial, value: float, *, pruned: bool, late: bool) -> None:
+    def _end(self, trial: optuna.Trial, tried: Tried, *, pruned: bool, late: bool) -> None:
         import optuna
 
         if pruned:
@@ -220,11 +286,23 @@ class _Session:
             return
         if late:
             trial.set_user_attr(_NOTE, "stopped when time was up")
-        if math.isfinite(value):
-            self.study.tell(trial, value)
-            self.failures = 0
-        else:
-            self._failed(trial, SettingError(f"the value became {value}"))
+        values = [float(value) for value in (tried.value, *tried.further)]
+        if not all(map(math.isfinite, values)):
+            broken = next(value for value in values if not math.isfinite(value))
+            self._failed(trial, SettingError(f"the value became {broken}"))
+            return
+        if tried.output is not None and self.predictions is not None:
+            self.predictions.save(trial.number, tried.output)
+        if tried.score is not None:
+            trial.set_user_attr(_SCORE, [float(one) for one in tried.score])
+        if tried.epochs:
+            trial.set_user_attr(_EPOCHS, tried.epochs)
+        self.study.tell(trial, values)
+        self.failures.clear()
+        best = self._best_trial()
+        if best is not None and best.number == trial.number:
+            took = self.budget.ran()
+            self.budget.best_took(_seconds(best) if took is None else took)
 
     def _sampler(self) -> optuna.samplers.BaseSampler:
         """Answer what draws the next settings: the same ones, however often the study was cut off.
@@ -237,52 +315,75 @@ class _Session:
         places = [
             one
             for one in self.study.trials
-            if _finished(one) or _was_given_up(one) or one.state.name == "RUNNING"
+            if is_finished(one) or was_given_up(one) or one.state.name == "RUNNING"
         ]
-        random_trials = 10 if self.trials is None else max(3, min(10, self.trials // 4))
-        return optuna.samplers.TPESampler(
-            seed=self.seed + len(places),
-            n_startup_trials=random_trials,
-            # Trials that are under way count as bad ones, so that others look elsewhere.
-            constant_liar=True,
-        )
+        most = _RANDOM_TRIALS
+        random_trials = most if self.trials is None else max(3, min(most, self.trials // 4))
+        with warnings.catch_warnings():
+            # Its settings that depend on others are marked as experimental.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            return optuna.samplers.TPESampler(
+                seed=self.seed + len(places),
+                n_startup_trials=random_trials,
+                # Settings are drawn together, those of a chosen step with their like.
+                multivariate=True,
+                group=True,
+                # Trials that are under way count as bad ones, so that others look elsewhere.
+                constant_liar=True,
+            )
 
     def _failed(self, trial: optuna.Trial, error: Exception) -> None:
         import optuna
 
-        trial.set_user_attr(_ERROR, f"{type(error).__name__}: {error}")
+        trial.set_user_attr(ERROR, f"{type(error).__name__}: {error}")
         self.study.tell(trial, state=optuna.trial.TrialState.FAIL)
-        self.failures += 1
-        if self.failures >= _MOST_FAILURES:
+        self.failures.append(f"{trial.params}: {error}")
+        if len(self.failures) >= _MOST_FAILURES:
             raise SettingError(
-                f"{self.failures} trials in a row failed, the last one with {trial.params}: {error}"
+                f"{len(self.failures)} trials in a row failed, the first one with "
+                f"{self.failures[0]}"
             ) from error
 
-    def _best(self) -> str:
-        complete = [one.value for one in self.study.trials if one.value is not None]
+    def _best_trial(self) -> optuna.trial.FrozenTrial | None:
+        """Answer the best complete trial, in the first of several goals."""
+        complete = [one for one in self.study.get_trials(deepcopy=False) if one.values]
+        complete = [one for one in complete if one.state.name == "COMPLETE"]
         if not complete:
+            return None
+        sign = -1 if _maximizes(self.study) else 1
+        return min(complete, key=lambda one: (sign * one.values[0], one.number))
+
+    def _best(self) -> str:
+        best = self._best_trial()
+        if best is None:
             return ""
-        best = max(complete) if _maximizes(self.study.direction) else min(complete)
-        return f"best {figure(best)}"
+        text = f"best {figure(best.values[0])}"
+        if _SCORE not in best.user_attrs:
+            return text
+        value, low, high = best.user_attrs[_SCORE]
+        return f"{text}, validation score {figure(value)} ({figure(low)} to {figure(high)})"
 
 
 class _Watch:
     """Listens to the losses of one trial and decides whether it should stop."""
 
-    def __init__(
-        self, trial: optuna.Trial, direction: optuna.study.StudyDirection, deadline: float
-    ) -> None:
-        self.trial, self.deadline = trial, deadline
+    def __init__(self, trial: optuna.Trial, study: optuna.Study, budget: Budget) -> None:
+        self.trial, self.budget = trial, budget
         # Optuna compares losses in the direction of the study's value.
-        self.sign = -1 if _maximizes(direction) else 1
+        self.sign = -1 if _maximizes(study) else 1
+        self.judges = len(study.directions) == 1
         self.pruned = False
         self.late = False
+        self._last = -1
 
-    def report(self, epoch: int, loss: float) -> bool:
+    def __call__(self, epoch: int, loss: float) -> bool:
         """Take note of a loss, and answer whether the trial should stop."""
-        self.trial.report(self.sign * loss, epoch)
-        self.pruned = self.pruned or self.trial.should_prune()
-        self.late = self.late or clock.monotonic() >= self.deadline
+        # Of several networks, one after the other, the first one is judged.
+        if self.judges and epoch > self._last:
+            self.trial.report(self.sign * loss, epoch)
+            self.pruned = self.pruned or self.trial.should_prune()
+        self._last = max(self._last, epoch)
+        self.late = self.late or self.budget.is_over()
         return self.pruned or self.late
 
 
@@ -297,93 +398,53 @@ def _checked_limits(trials: int | None, time: float | None) -> int | None:
 def _load(
     storage: optuna.storages.BaseStorage,
     about: dict[str, Any],
+    goals: Sequence[Goal],
     path: str | Path | None,
 ) -> optuna.Study:
     import optuna
 
+    ways = optuna.study.StudyDirection
+    directions = [ways.MAXIMIZE if goal.higher_is_better else ways.MINIMIZE for goal in goals]
     study = optuna.create_study(
-        storage=storage,
-        study_name=_NAME,
-        direction="maximize" if about["higher_is_better"] else "minimize",
-        load_if_exists=True,
+        storage=storage, study_name=_NAME, directions=directions, load_if_exists=True
     )
     known = study.user_attrs.get(_ABOUT)
     if known is None:
         study.set_user_attr(_ABOUT, about)
+        study.set_metric_names([goal.name for goal in goals])
     elif known != about:
         different = [key for key in about if known.get(key) != about[key]]
         raise SettingError(
             f"the study in {path} was made with another {' and another '.join(different)}: "
             "give another file as the storage, or go on with what it was made with"
         )
-    study.pruner = optuna.pruners.MedianPruner(
-        n_startup_trials=STARTUP_TRIALS, n_warmup_steps=WARMUP_EPOCHS
-    )
     return study
-
-
-def _recover(study: optuna.Study, space: Space) -> None:
-    """End the trials of a process that is gone, and put their settings in line again."""
-    import optuna
-
-    for trial in study.get_trials(states=[optuna.trial.TrialState.RUNNING]):
-        _give_up(study, trial, space, deaths=trial.user_attrs.get(_AGAIN, 0) + 1)
-
-
-def _give_up(
-    study: optuna.Study,
-    trial: optuna.trial.FrozenTrial,
-    space: Space,
-    *,
-    deaths: int = 0,
-) -> None:
-    """End a trial that was cut off; its settings come again, unless they ended many processes."""
-    import optuna
-
-    # Settings that were not all drawn yet are drawn again, and come out the same.
-    whole = trial.params.keys() == space.keys()
-    parameters = trial.params if whole else trial.system_attrs.get(_FIXED)
-    study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-    if parameters and deaths < _MOST_DEATHS:
-        study.enqueue_trial(parameters, user_attrs={_AGAIN: deaths})
-
-
-def _was_given_up(trial: optuna.trial.FrozenTrial) -> bool:
-    cut_off = trial.state.name == "FAIL" and _ERROR not in trial.user_attrs
-    return cut_off and trial.user_attrs.get(_AGAIN, 0) + 1 >= _MOST_DEATHS
-
-
-def _is_there(study: optuna.Study, parameters: Mapping[str, Any]) -> bool:
-    """Answer whether settings were tried, or are in line; ones that were cut off are neither."""
-    return any(
-        trial.system_attrs.get(_FIXED) == parameters
-        and (trial.state.name != "FAIL" or _ERROR in trial.user_attrs or _was_given_up(trial))
-        for trial in study.trials
-    )
-
-
-def _finished(trial: optuna.trial.FrozenTrial) -> bool:
-    if trial.state.name == "FAIL":
-        return _ERROR in trial.user_attrs
-    return trial.state.is_finished()
 
 
 def _trial(trial: optuna.trial.FrozenTrial, space: Space) -> Trial:
     states: dict[str, Any] = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed"}
     state = states[trial.state.name]
-    duration = trial.duration
+    values = trial.values if state == "complete" else ()
+    score = trial.user_attrs.get(_SCORE)
     return Trial(
         number=trial.number,
         state=state,
-        value=trial.value if state == "complete" else None,
+        value=values[0] if values else None,
         parameters=restored(trial.params, space),
-        seconds=duration.total_seconds() if duration else 0.0,
-        note=trial.user_attrs.get(_ERROR) or trial.user_attrs.get(_NOTE, ""),
+        seconds=_seconds(trial),
+        note=trial.user_attrs.get(ERROR) or trial.user_attrs.get(_NOTE, ""),
+        further=tuple(values[1:]),
+        score=None if score is None else tuple(score),
+        epochs=trial.user_attrs.get(_EPOCHS, len(trial.intermediate_values)),
     )
 
 
-def _maximizes(direction: optuna.study.StudyDirection) -> bool:
-    return direction.name == "MAXIMIZE"
+def _seconds(trial: optuna.trial.FrozenTrial) -> float:
+    return trial.duration.total_seconds() if trial.duration else 0.0
+
+
+def _maximizes(study: optuna.Study) -> bool:
+    return study.directions[0].name == "MAXIMIZE"
 
 
 @contextmanager
@@ -394,6 +455,8 @@ def _quiet_optuna() -> Iterator[None]:
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(before)

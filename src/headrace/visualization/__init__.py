@@ -28,8 +28,11 @@ if TYPE_CHECKING:
     from headrace.visualization.dependencies import dependence as dependence
     from headrace.visualization.dependencies import dependence_pair as dependence_pair
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.intervals import coverage as coverage
+    from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
     from headrace.visualization.judgement import gain as gain
+    from headrace.visualization.judgement import pit as pit
     from headrace.visualization.judgement import reliability as reliability
     from headrace.visualization.judgement import slices as slices
     from headrace.visualization.judgement import threshold_costs as threshold_costs
@@ -41,6 +44,10 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
     from headrace.visualization.surrogate import rules as rules
+    from headrace.visualization.trials import pareto as pareto
+    from headrace.visualization.trials import tuning_importance as tuning_importance
+    from headrace.visualization.trials import tuning_parallel as tuning_parallel
+    from headrace.visualization.trials import tuning_slices as tuning_slices
     from headrace.visualization.verdicts import comparison as comparison
 
 # Public name -> the module of this package that holds it. No module has the name of a function:
@@ -51,6 +58,7 @@ _NAMES = {
     "calibration": "classification",
     "cluster_scatter": "clusters",
     "comparison": "verdicts",
+    "coverage": "intervals",
     "confusion": "classification",
     "distributions": "columns",
     "drift": "shift",
@@ -59,10 +67,13 @@ _NAMES = {
     "gain": "judgement",
     "importance": "explanation",
     "learning_rates": "curves",
+    "pareto": "trials",
+    "pit": "judgement",
     "precision_recall": "classification",
     "quality": "shift",
     "reliability": "judgement",
     "report": "page",
+    "reaches": "intervals",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
@@ -77,6 +88,9 @@ _NAMES = {
     "rules": "surrogate",
     "turned": "contributions",
     "waterfall": "contributions",
+    "tuning_importance": "trials",
+    "tuning_parallel": "trials",
+    "tuning_slices": "trials",
     "write_report": "page",
 }
 

@@ -15,6 +15,7 @@ from headrace.visualization.clusters import cluster_scatter, silhouette
 from headrace.visualization.columns import distributions
 from headrace.visualization.curves import training_curves, tuning
 from headrace.visualization.explanation import importance
+from headrace.visualization.intervals import coverage, reaches
 from headrace.visualization.markup import (
     Figure,
     Html,
@@ -33,6 +34,7 @@ from headrace.visualization.markup import (
 from headrace.visualization.regression import residuals
 from headrace.visualization.shift import drift, drifted_columns, quality
 from headrace.visualization.text import day, number
+from headrace.visualization.trials import pareto, tuning_importance, tuning_slices
 
 if TYPE_CHECKING:
     Draw = Callable[[Any], Axes]
@@ -190,6 +192,10 @@ def _has(name: str) -> Callable[[Any], bool]:
     return fits
 
 
+def _has_front(result: Any) -> bool:
+    return _has("further")(result) and _has("front")(result)
+
+
 def _has_plane(result: Any) -> bool:
     return _has("matrix")(result) and result.matrix.shape[1] > 1
 
@@ -218,9 +224,13 @@ def _sequence(result: Any, name: str) -> Sequence[Any]:
 _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_has("history"), (training_curves,)),
     (_has("trials"), (tuning,)),
+    (_has("setting_importance"), (tuning_importance, tuning_slices)),
+    (_has_front, (pareto,)),
     (_classifies, (confusion, calibration, roc, precision_recall)),
     (_regresses, (residuals,)),
     (_has("importance"), (importance,)),
+    (_has("curve"), (coverage,)),
+    (_has("reaches"), (reaches,)),
     (_has_plane, (cluster_scatter,)),
     (_has("silhouettes"), (silhouette,)),
     (_columns_have("edges"), (distributions,)),
@@ -298,6 +308,11 @@ def _slices(result: Any) -> Table:
     return Table(names, rows, caption=result.sentence())
 
 
+def _intervals(result: Any) -> Table:
+    header, rows = result.table()
+    return Table(header, rows)
+
+
 def _learnt(result: Any) -> Table:
     return Table(("step", "what it learnt"), list(result.learnt.items()))
 
@@ -359,6 +374,7 @@ _TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
     (_has("inertia"), _clusters),
     (_has("search_rows"), _slices),
     (_has("learnt"), _learnt),
+    (lambda result: _has("curve")(result) or _has("reaches")(result), _intervals),
     (_has("findings"), _findings),
     (_columns_have("edges"), _profile),
     (_columns_have("reason"), _schema),

@@ -13,7 +13,7 @@ from headrace.visualization.text import count, label
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["fairness", "gain", "reliability", "slices", "threshold_costs"]
+__all__ = ["fairness", "gain", "pit", "reliability", "slices", "threshold_costs"]
 
 _MOST_SLICES = 15
 _MOST_GROUPS = 12
@@ -24,18 +24,17 @@ def reliability(result: Any, ax: Axes | None = None) -> Axes:
     """Draw observed against stated probabilities, with the band of a calibrated model.
 
     Args:
-        result: A calibration: `bins`, each with `stated`, `observed`, `low`, `high`, `null_low` and
-            `null_high`; `ece`, `null_high`, `rows`, `of`.
+        result: A calibration: `bins`, each with `stated`, `observed`, `low`, `high`, `null_low`,
+            `null_high`, `band_low`, `band_high`; `ece`, `null_high`, `rows`, `of`.
         ax: The axes to draw on.
     """
-    stated, observed, low, high, null_low, null_high = np.array(
-        [
-            (one.stated, one.observed, one.low, one.high, one.null_low, one.null_high)
-            for one in result.bins
-        ]
+    names = ("stated", "observed", "low", "high", "null_low", "null_high", "band_low", "band_high")
+    stated, observed, low, high, null_low, null_high, band_low, band_high = np.array(
+        [[getattr(one, name) for name in names] for one in result.bins]
     ).T
     ax = axes(ax, width=4.8, height=4.4)
     ax.plot([0, 1], [0, 1], color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    ax.fill_between(stated, band_low, band_high, color=FAINT, alpha=0.3, linewidth=0)
     ax.fill_between(stated, null_low, null_high, color=FAINT, alpha=0.45, linewidth=0)
     ax.vlines(stated, low, high, color=PALETTE[0], alpha=0.4, linewidth=3)
     ax.plot(stated, observed, color=PALETTE[0], marker="o", markersize=5)
@@ -45,7 +44,11 @@ def reliability(result: Any, ax: Axes | None = None) -> Axes:
     note = f"error {result.ece:.3f}, by chance up to {result.null_high:.3f}"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     ax.annotate(
-        "grey: what a calibrated model shows", (0.98, 0.03), ha="right", size=9, color=MUTED
+        "grey: a calibrated model by chance,\npale: in all bins together",
+        (0.98, 0.03),
+        ha="right",
+        size=9,
+        color=MUTED,
     )
     return ax
 
@@ -161,4 +164,35 @@ def fairness(result: Any, ax: Axes | None = None) -> Axes:
         panel.set_ylim(len(groups) - 0.5, -0.5)
         thin(panel, grid="x").tick_params(axis="y", length=0)
         panel.set_title(measure, size=10)
+    return ax
+
+
+@drawn
+def pit(result: Any, ax: Axes | None = None) -> Axes:
+    """Draw how full each part between two quantiles is, beside what it should hold.
+
+    Args:
+        result: A PIT: `levels` with `stated`; `parts`, `expected`, `rows`, `p_value`.
+        ax: The axes to draw on.
+    """
+    edges = np.array([0.0, *(one.stated for one in result.levels), 1.0])
+    expected = np.array(result.expected)
+    chances = expected / result.rows
+    full = np.array(result.parts) / expected
+    reach = 1.96 * np.sqrt(chances * (1 - chances) / result.rows) / chances
+    ax = axes(ax)
+    ax.bar(
+        edges[:-1], full, np.diff(edges), align="edge", color=PALETTE[0], alpha=0.75, linewidth=0
+    )
+    for place in range(len(full)):
+        span = edges[place : place + 2]
+        ax.fill_between(
+            span, 1 - reach[place], 1 + reach[place], color=INK, alpha=0.18, linewidth=0
+        )
+    ax.axhline(1, color=INK, linewidth=0.8)
+    thin(ax)
+    ax.set(title="Place in the distribution", xlabel="level of the predicted quantile")
+    ax.set(ylabel="rows, as a multiple of the expected", xlim=(0, 1), ylim=(0, None))
+    note = f"p {result.p_value:.2g} · {count(result.rows)}"
+    ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     return ax
