@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
     from headrace.evaluate.interval_coverage import coverage as coverage
     from headrace.evaluate.paired import compare as compare
@@ -155,6 +156,7 @@ _NAMES = {
     "card": "headrace.deploy.card",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
+    "explain": "headrace.evaluate.explanation.explain",
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
     "stability": "headrace.evaluate.steadiness",

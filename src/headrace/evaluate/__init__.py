@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from headrace.evaluate.comparison import Comparison, compare
     from headrace.evaluate.conformal import CalibrateResult
     from headrace.evaluate.evaluation import evaluate
+    from headrace.evaluate.explanation.contributions import attribute
+    from headrace.evaluate.explanation.counterfactual import counterfactual
+    from headrace.evaluate.explanation.dependence import (
+        accumulated_effects,
+        partial_dependence,
+        partial_dependence_pair,
+    )
+    from headrace.evaluate.explanation.explain import explain
+    from headrace.evaluate.explanation.surrogate import surrogate_tree
     from headrace.evaluate.importance import Importance, permutation_importance
     from headrace.evaluate.interval_coverage import Coverage, coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation, Metric
@@ -27,13 +36,20 @@ __all__ = [
     "Measure",
     "Metric",
     "Stability",
+    "accumulated_effects",
+    "attribute",
     "baselines",
     "compare",
+    "counterfactual",
     "coverage",
     "evaluate",
     "evaluate_clusters",
+    "explain",
+    "partial_dependence",
+    "partial_dependence_pair",
     "permutation_importance",
     "register",
+    "surrogate_tree",
 ]
 
 _HOMES = {
@@ -52,6 +68,13 @@ _HOMES = {
     "evaluate": "headrace.evaluate.evaluation",
     "evaluate_clusters": "headrace.evaluate.clusters",
     "permutation_importance": "headrace.evaluate.importance",
+    "accumulated_effects": "headrace.evaluate.explanation.dependence",
+    "attribute": "headrace.evaluate.explanation.contributions",
+    "counterfactual": "headrace.evaluate.explanation.counterfactual",
+    "explain": "headrace.evaluate.explanation.explain",
+    "partial_dependence": "headrace.evaluate.explanation.dependence",
+    "partial_dependence_pair": "headrace.evaluate.explanation.dependence",
+    "surrogate_tree": "headrace.evaluate.explanation.surrogate",
     "register": "headrace.metrics.measure",
 }
 

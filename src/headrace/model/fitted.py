@@ -132,6 +132,10 @@ class FittedNetwork:
             (rows, outputs) float32 tensor.
         """
         output = self.model({name: blocks[name] for name in self._inputs}, training=False)
+        return self.finished(output)
+
+    def finished(self, output: Any) -> Any:
+        """Answer the network's output for what the Keras model answers, as tensors."""
         return output if self.calibration is None else self.calibration.tensorflow(output)
 
     def description(self) -> dict[str, Any]:

@@ -54,3 +54,7 @@ class NetworkOfTarget(FittedNetwork):
     def tensorflow(self, blocks: Mapping[str, Any]) -> Any:
         """Answer the same inside of a TensorFlow graph."""
         return self._whole.tensorflow(blocks)[:, self._columns]
+
+    def finished(self, output: Any) -> Any:
+        """Answer the target's columns of the network's output, as tensors."""
+        return self._whole.finished(output)[:, self._columns]

@@ -19,9 +19,14 @@ if TYPE_CHECKING:
     from headrace.visualization.clusters import silhouette as silhouette
     from headrace.visualization.columns import before_after as before_after
     from headrace.visualization.columns import distributions as distributions
+    from headrace.visualization.contributions import effects as effects
+    from headrace.visualization.contributions import turned as turned
+    from headrace.visualization.contributions import waterfall as waterfall
     from headrace.visualization.curves import learning_rates as learning_rates
     from headrace.visualization.curves import training_curves as training_curves
     from headrace.visualization.curves import tuning as tuning
+    from headrace.visualization.dependencies import dependence as dependence
+    from headrace.visualization.dependencies import dependence_pair as dependence_pair
     from headrace.visualization.explanation import importance as importance
     from headrace.visualization.intervals import coverage as coverage
     from headrace.visualization.intervals import reaches as reaches
@@ -39,6 +44,7 @@ if TYPE_CHECKING:
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
     from headrace.visualization.spread import stability as stability
+    from headrace.visualization.surrogate import rules as rules
     from headrace.visualization.trials import pareto as pareto
     from headrace.visualization.trials import tuning_importance as tuning_importance
     from headrace.visualization.trials import tuning_parallel as tuning_parallel
@@ -78,6 +84,12 @@ _NAMES = {
     "threshold_costs": "judgement",
     "training_curves": "curves",
     "tuning": "curves",
+    "dependence": "dependencies",
+    "dependence_pair": "dependencies",
+    "effects": "contributions",
+    "rules": "surrogate",
+    "turned": "contributions",
+    "waterfall": "contributions",
     "tuning_importance": "trials",
     "tuning_parallel": "trials",
     "tuning_slices": "trials",

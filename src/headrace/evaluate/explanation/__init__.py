@@ -1,0 +1,1 @@
+"""Why a model answers as it does: attribution, dependence, counterfactuals, a surrogate tree."""
