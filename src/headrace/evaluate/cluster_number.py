@@ -13,6 +13,8 @@ from headrace.clustering.kmeans import KMeans
 from headrace.engine import HERE
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.table import figure, html_list, html_table, text_table
+from headrace.preprocessing.clean import Impute
+from headrace.preprocessing.normalize import Standardize
 from headrace.progress import bar
 from headrace.result import Result
 
@@ -143,7 +145,8 @@ def choose_k(
         data: A matrix (rows, columns) of numbers without gaps, or any source of raw rows, which go
             through the steps.
         ks: The numbers to try, each 2 or more.
-        steps: Steps for raw rows; None for those that suit the columns.
+        steps: Steps for raw rows; None to fill gaps and standardise the number columns, and leave
+            the others out.
         references: Tables without clusters, of each of the two kinds, at least 19.
         halves: Pairs of halves of the rows that are clustered for the stability.
         sample: Rows that the figures are made of, at random, of more.
@@ -169,9 +172,12 @@ def choose_k(
         needed = max(_FEWEST_ROWS, max(tried) + 1)
         text = f"{needed} different rows are needed, and there are {different}"
         raise DataError([Problem(text, hint="Try fewer clusters, or bring more rows")])
+    from threadpoolctl import threadpool_limits
+
     random = np.random.default_rng(seed)
     rows = _some(matrix, sample, random)
-    with bar("choosing k", 2 * references + halves + 1) as progress:
+    # Hundreds of small tables: threads would wait for each other, on a busy machine for minutes.
+    with threadpool_limits(limits=1), bar("choosing k", 2 * references + halves + 1) as progress:
         own = _silhouettes(_some(rows, reference_rows, random), tried)
         few = min(reference_rows, len(rows))
         beyond, p_values = [], []
@@ -212,8 +218,9 @@ def _matrix(data: object, steps: Sequence[Step] | None) -> NDArray[np.float64]:
         return matrix_of(data)
     from headrace.train.training import train
 
-    chosen = None if steps is None else [*steps, KMeans(2)]
-    fitted = train(data, chosen, target=None, engine=HERE)
+    # Not those of a network: its quantile maps would flatten the very hills that clusters are.
+    before = [Impute(), Standardize()] if steps is None else steps
+    fitted = train(data, [*before, KMeans(2)], target=None, engine=HERE)
     return fitted.matrix(fitted.conform(data))
 
 
