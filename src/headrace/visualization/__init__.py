@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from headrace.visualization.page import write_report as write_report
     from headrace.visualization.picture import svg as svg
     from headrace.visualization.regression import residuals as residuals
+    from headrace.visualization.heatmap import relations as relations
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
@@ -75,6 +76,7 @@ _NAMES = {
     "reliability": "judgement",
     "report": "page",
     "reaches": "intervals",
+    "relations": "heatmap",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",
