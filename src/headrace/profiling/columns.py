@@ -24,7 +24,7 @@ __all__ = ["Counts", "column_alerts", "count", "duplicate_columns"]
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 _FENCE = 3.0
-"""Quartile ranges beyond the quartiles from which on a value is an outlier (Tukey's outer fence)."""
+"""Quartile ranges beyond the quartiles where outliers begin (Tukey's outer fence)."""
 
 _FEW_VALUES = 10
 _HASHES = 2_000_000

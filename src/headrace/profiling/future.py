@@ -41,7 +41,7 @@ def latest_rows(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> pl.Da
 def future_leaks(rows: pl.DataFrame, target: str, columns: Sequence[str]) -> Iterator[Alert]:
     """Answer the columns that the target's next values explain and its past ones do not.
 
-    A column is explained by least squares, once by the target now and at the three instants
+    Columns are explained by least squares, once by the target now and at the three instants
     before, once by the three to come as well. It knows the future if these explain 95 % of it and
     leave at most a fifth of what the past leaves unexplained. A smooth target tells its own future,
     so what counts is the share of the unexplained.
@@ -67,7 +67,7 @@ def future_leaks(rows: pl.DataFrame, target: str, columns: Sequence[str]) -> Ite
         if before > 1e-6 and 1 - after >= _EXPLAINED and after <= _LESS * before:
             text = (
                 f"{name!r} follows values that {target!r} takes later: they explain "
-                f"{1 - after:.1%} of it, with its past alone {1 - before:.1%}; nobody has it in time"
+                f"{1 - after:.1%} of it, past values {1 - before:.1%}; nobody has it in time"
             )
             yield Alert("future", (name,), text, value=1 - after)
 

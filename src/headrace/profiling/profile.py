@@ -109,13 +109,13 @@ def profile(
         alerts = list(column_alerts(columns, counts, pairs, classes, target))
         progress.advance(note="relations")
         marker = splits if isinstance(splits, str) else None
-        used = [name for name in schema.names if name not in {marker}]
+        used = [name for name in schema.names if name != marker]
         related, notes = _related(schema, columns, used, target)
         relations = find_relations(rows, related, target)
         progress.advance(note="leaks")
         goal = None if target is None else goal_of(rows, target)
         others = [name for name in used if name not in {target, time}]
-        alerts += _leaks(frame, rows, goal, others, time, seed)
+        alerts += _leaks(frame, rows, goal, others, time=time, seed=seed)
         if splits is not None:
             tables = split_tables(frame, raw, schema, splits)
             alerts += split_leaks(tables, schema, group=group, time=time)
@@ -128,8 +128,8 @@ def profile(
         patterns = () if goal is None else find_patterns(rows, goal, wanted, seed=seed)
     if goal is not None and goal.known.sum() < FEWEST_ROWS:
         notes.append(
-            f"only {int(goal.known.sum())} rows have a target: no word on columns that give it away "
-            f"or on patterns under {FEWEST_ROWS}"
+            f"only {int(goal.known.sum())} rows of the sample have a target; columns that give it "
+            f"away and patterns are looked for from {FEWEST_ROWS} on"
         )
     alerts.sort(key=lambda one: one.severity != "problem")
     return Assessment(
@@ -201,6 +201,7 @@ def _leaks(
     rows: Sample,
     goal: Goal | None,
     others: list[str],
+    *,
     time: str | None,
     seed: int,
 ) -> Iterator[Alert]:

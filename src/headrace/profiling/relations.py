@@ -152,7 +152,7 @@ def _each(
 
 def _by_t(value: float, rows: int) -> float:
     free = rows - 2
-    left = max(1 - value**2, np.finfo(float).tiny)
+    left = max(1 - value**2, np.finfo(float).eps ** 2)
     return float(2 * stats.t.sf(abs(value) * np.sqrt(free / left), free))
 
 

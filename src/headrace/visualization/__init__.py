@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from headrace.visualization.dependencies import dependence as dependence
     from headrace.visualization.dependencies import dependence_pair as dependence_pair
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.heatmap import relations as relations
     from headrace.visualization.intervals import coverage as coverage
     from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from headrace.visualization.page import write_report as write_report
     from headrace.visualization.picture import svg as svg
     from headrace.visualization.regression import residuals as residuals
-    from headrace.visualization.heatmap import relations as relations
     from headrace.visualization.shift import drift as drift
     from headrace.visualization.shift import drifted_columns as drifted_columns
     from headrace.visualization.shift import quality as quality
