@@ -160,14 +160,18 @@ def _same_words(first: Any, second: Any) -> float:
     if len(first) < 3:
         return 0.0
     pairs = pl.DataFrame({"a": first, "b": second}).group_by("a", "b").len()
-    most = [pairs.group_by(key).agg(pl.col("len").max())["len"].sum() for key in ("a", "b")]
-    common = [pairs.group_by(key).agg(pl.col("len").sum())["len"].max() or 0 for key in ("a", "b")]
-    rows, baseline = len(first), max(int(n) for n in common)  # type: ignore[call-overload]
-    told = min(int(n) for n in most)
+    by = [pairs.group_by(key) for key in ("a", "b")]
+    told = min(_top(table.agg(n=pl.col("len").max()).select(pl.col("n").sum())) for table in by)
+    baseline = max(_top(table.agg(n=pl.col("len").sum()).select(pl.col("n").max())) for table in by)
+    rows = len(first)
     # Beyond what saying the most common value would reach, and not for columns that all differ.
     if rows == baseline or pairs.height > rows / 2:
         return 0.0
     return told / rows if (told - baseline) / (rows - baseline) >= _SAME else 0.0
+
+
+def _top(table: pl.DataFrame) -> int:
+    return int(table.item())
 
 
 def column_alerts(

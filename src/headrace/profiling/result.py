@@ -190,9 +190,10 @@ class Assessment(Result):
         if self.related:
             pairs = Table(_PAIRS[:-1], [row[:-1] for row in self._pair_cells()], self._tested())
             sections["Relations"] = [self.plot(), pairs]
-        for title, lines in (("Over time", self.trends), ("Patterns", self.patterns)):
-            if lines:
-                sections[title] = "\n".join(one.sentence() for one in lines)
+        if self.trends:
+            sections["Over time"] = "\n".join(one.sentence() for one in self.trends)
+        if self.patterns:
+            sections["Patterns"] = "\n".join(one.sentence() for one in self.patterns)
         if self.notes:
             sections["Notes"] = "\n".join(self.notes)
         facts = {
@@ -210,7 +211,8 @@ class Assessment(Result):
         parts.append(html_list([f"{one.severity}: {one.text}" for one in self.alerts]))
         if self.related:
             parts.append(html_table(_PAIRS, self._pair_cells(), caption=self._tested()))
-        lines = [one.sentence() for one in (*self.trends, *self.patterns)]
+        lines = [one.sentence() for one in self.trends]
+        lines += [one.sentence() for one in self.patterns]
         return "".join([*parts, html_list([*lines, *self.notes])])
 
 

@@ -89,7 +89,7 @@ class Trend:
 def series_of(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> Series | None:
     """Answer the means of columns in steps of time, at most 100,000; None for fewer than two.
 
-    A step is the median distance of neighbouring instants, or longer if there were too many.
+    A step is the median distance of the first instants, or longer if there were too many steps.
 
     Args:
         frame: The canonical table.
@@ -104,12 +104,7 @@ def series_of(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> Series 
         return None
     low, high = int(ends[0]), int(ends[1])
     least = max(1, -(-(high - low) // (_MOST_POINTS - 1)))
-    # Instants on a grid of the least step: never more than a hundred thousand of them.
-    grid = known.select(place=(pl.col(time) - low) // least).unique().sort("place")
-    places = collect(grid, streaming=True)["place"].to_numpy()
-    step = int(np.median(np.diff(places))) * least if len(places) > 1 else least
-    if places.max() <= _MOST_POINTS and least > 1 and step == least:
-        step = least
+    step = max(least, _usual_distance(known, time, low, least))
     wanted = known.group_by(((pl.col(time) - low) // step).alias("place of time"))
     found = collect(
         wanted.agg(
@@ -126,6 +121,17 @@ def series_of(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> Series 
     for name, values in means.items():
         values[at] = found[f"mean {name}"].cast(pl.Float64).fill_null(np.nan).to_numpy()
     return Series(low, step, rows, means)
+
+
+def _usual_distance(known: pl.LazyFrame, time: str, low: int, least: int) -> int:
+    """Answer the median distance of the first instants; of all on a coarse grid if they are few."""
+    first = collect(known.select(time).bottom_k(_MOST_POINTS, by=time), streaming=True)
+    distances = np.diff(np.unique(first[time].to_numpy()))
+    if len(distances) >= _FEWEST_POINTS:
+        return int(np.median(distances))
+    grid = known.select(place=(pl.col(time) - low) // least).unique().sort("place")
+    places = np.diff(collect(grid, streaming=True)["place"].to_numpy())
+    return int(np.median(places)) * least if len(places) else least
 
 
 def date_gaps(series: Series, time: str) -> Iterator[Alert]:
