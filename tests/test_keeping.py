@@ -260,7 +260,8 @@ def test_stages_of_ones_own_say_whether_they_are_kept(rows: pl.DataFrame, tmp_pa
     )
     assert again.cache["keptcount"].startswith("kept from")
     assert first.cache["unstored"] == "ran: never before; not kept: Rows cannot be stored"
-    assert again["keptcount"] == Rows(480, ("primary", "rows", "metrics"))
+    known = ("primary", "rows", "metrics", "calibration", "slices", "verdicts", "notes")
+    assert again["keptcount"] == Rows(480, known)
 
 
 def test_a_network_that_cannot_be_compared_is_trained_each_time(

@@ -34,6 +34,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 def test_the_five_stages_and_ones_own(table: pl.DataFrame, tmp_path: Path) -> None:
     count = Count()
     stages = [

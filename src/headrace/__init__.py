@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.cluster_number import choose_k as choose_k
     from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
     from headrace.evaluate.interval_coverage import coverage as coverage
@@ -156,6 +157,7 @@ _NAMES = {
     "profile": "headrace.profiling.profile",
     # evaluation
     "card": "headrace.deploy.card",
+    "choose_k": "headrace.evaluate.cluster_number",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "explain": "headrace.evaluate.explanation.explain",

@@ -34,6 +34,7 @@ def make_rows(classes: int, count: int = 2000) -> pl.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("classes", "settings"),
     [

@@ -36,6 +36,7 @@ def test_regression_and_classes(
     assert graded.evaluate(fresh, **plain).metrics["accuracy"].value > 0.5
 
 
+@pytest.mark.slow
 def test_stability_over_seeds(table: pl.DataFrame, fresh: pl.DataFrame) -> None:
     pipe = hr.Pipeline(
         [hr.transform.Select(["age", "hours"]), hr.clean.Impute(), hr.Network([4], epochs=2)],

@@ -7,6 +7,7 @@ from sklearn.metrics import roc_auc_score
 from headrace.metrics.paired import delong, mcnemar
 
 
+@pytest.mark.slow
 def test_delong_finds_the_areas_and_the_jackknifes_variance() -> None:
     random = np.random.default_rng(0)
     truth = random.random(300) < 0.4

@@ -46,6 +46,7 @@ def test_presets_are_known_by_name() -> None:
         preset("balancd")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_best")
 @pytest.mark.parametrize("task", ["binary", "multiclass", "regression"])
 def test_the_answer_is_the_weighted_mean(table: Any, task: str) -> None:
@@ -65,6 +66,7 @@ def test_the_answer_is_the_weighted_mean(table: Any, task: str) -> None:
     assert np.allclose(fitted.predict(whole.features), mean, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_best")
 def test_an_ensemble_is_rebuilt_to_the_bit(table: Any) -> None:
     whole, fitted = fit(table, calibrate="temperature", threshold="f1")
@@ -78,6 +80,7 @@ def test_an_ensemble_is_rebuilt_to_the_bit(table: Any) -> None:
     assert fitted.training.threshold.rows == 500  # out of fold: every row decides
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_best")
 def test_one_seed_gives_the_same_ensemble(table: Any) -> None:
     whole, first = fit(table)
@@ -85,6 +88,7 @@ def test_one_seed_gives_the_same_ensemble(table: Any) -> None:
     assert np.array_equal(first.predict(whole.features), second.predict(whole.features))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_best")
 def test_networks_of_ones_own_are_bagged(table: Any) -> None:
     _, fitted = fit(table, hidden=[8], epochs=2)
@@ -92,6 +96,7 @@ def test_networks_of_ones_own_are_bagged(table: Any) -> None:
     assert len(fitted.training.members) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_best")
 def test_a_time_limit_leaves_networks_out(table: Any) -> None:
     started = time.perf_counter()
@@ -123,6 +128,7 @@ def test_the_better_model_gets_the_larger_share() -> None:
     assert loss(mean) <= min(loss(good), loss(bad))
 
 
+@pytest.mark.slow
 def test_a_time_limit_keeps_the_best_until_then(table: Any) -> None:
     whole = table("binary", rows=2000)
     features, target = whole.part(slice(0, 500))
@@ -131,6 +137,7 @@ def test_a_time_limit_keeps_the_best_until_then(table: Any) -> None:
     assert any("the time was over after" in note for note in fitted.notes)
 
 
+@pytest.mark.slow
 def test_schedules_end_with_the_time(table: Any) -> None:
     whole = table("binary", rows=2000)
     features, target = whole.part(slice(0, 500))

@@ -116,6 +116,7 @@ def test_a_network_without_features_is_an_error(table: Any) -> None:
         build(FeatureSpec((), (), ()), table().target_spec)
 
 
+@pytest.mark.slow
 def test_it_learns_what_a_linear_model_cannot_and_to_the_bit(table: Any) -> None:
     given = table("regression", rows=600)
     settings = {"hidden": [32, 32]}

@@ -52,6 +52,7 @@ def fit(rows: Any, held: Any, **settings: Any) -> Any:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

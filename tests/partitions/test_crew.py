@@ -73,8 +73,11 @@ def test_every_executor_answers_in_order(cluster: Client, processes: ProcessPool
 def test_nothing_is_given_to_an_executor_but_by_the_workers() -> None:
     source = Path(headrace.__file__).parent
     giving = re.compile(r"(?<!self\._workers)\.submit\(")
-    # Threads of their own that read and write, and the task that starts a process for training.
-    others = {"model/feed.py", "model/saving.py", "model/parallel/teams.py"}
+    # Threads of their own that read, write and draw, and the task that starts a process for training.
+    others = {
+        *("model/feed.py", "model/saving.py", "model/parallel/teams.py"),
+        "evaluate/resampling.py",
+    }
     found = [path for path in source.rglob("*.py") if giving.search(path.read_text("utf-8"))]
     places = {path.relative_to(source).as_posix() for path in found}
     assert places - others == {"partitions/workers.py"}

@@ -163,6 +163,7 @@ def test_more_than_fifty_random_kills_change_no_bit(tmp_path: Path, case: str, k
     assert told["amid"] >= kills // 4  # many died with something done already
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", [{}, {"hidden": "tabm", "settings": {"members": 2}}])
 def test_a_training_that_died_goes_on_where_it_was(tmp_path: Path, network: Any) -> None:
     whole = pipeline(**network)
@@ -176,6 +177,7 @@ def test_a_training_that_died_goes_on_where_it_was(tmp_path: Path, network: Any)
     assert result.best_epoch == expected.best_epoch
 
 
+@pytest.mark.slow
 def test_callbacks_of_keras_go_on_too(tmp_path: Path) -> None:
     def stopping() -> list[Any]:
         early = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
@@ -227,6 +229,7 @@ def test_an_ensemble_goes_on_behind_its_finished_networks(tmp_path: Path) -> Non
     assert digest(pipe) == digest(whole)
 
 
+@pytest.mark.slow
 def test_the_second_training_of_a_split_by_time_is_kept_too(tmp_path: Path) -> None:
     rows = table().with_row_index("day").with_columns(pl.col("day").cast(pl.Int64))
     split = hr.Split(time="day")
@@ -254,6 +257,7 @@ def test_another_training_is_refused(tmp_path: Path, change: Any, text: str) -> 
         pipe.train(change.get("rows", table()), checkpoint=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_training_with_time_left_goes_on_with_what_is_left(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         pipeline(time=60, callbacks=[Dies(2)]).train(table(), checkpoint=tmp_path)
@@ -261,6 +265,7 @@ def test_a_training_with_time_left_goes_on_with_what_is_left(tmp_path: Path) -> 
     assert result.epochs <= 6
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_training_with_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing_disk: Any
 ) -> None:

@@ -33,6 +33,7 @@ def quick() -> hr.Pipeline:
     return hr.Pipeline([hr.clean.Impute(), hr.normalize.Standardize(), network], target="rich")
 
 
+@pytest.mark.slow
 def test_the_better_settings_are_kept_on_a_verdict(table: pl.DataFrame) -> None:
     pipe = pipeline(1e-7)
     rows = pl.concat([table.select("age", "hours", "rich")] * 3)
@@ -104,6 +105,7 @@ def test_rows_are_held_out_twice_and_never_shared(table: pl.DataFrame) -> None:
     assert ends[0][1] <= ends[1][0] <= ends[1][1] <= ends[2][0]
 
 
+@pytest.mark.slow
 def test_steps_are_searched_with_the_network_by_two_objectives(table: pl.DataFrame) -> None:
     pipe = quick()
     rows = table.select("age", "hours", "rich")
@@ -118,6 +120,7 @@ def test_steps_are_searched_with_the_network_by_two_objectives(table: pl.DataFra
     assert result.plot().get_xlabel() == "latency in ms"
 
 
+@pytest.mark.slow
 def test_another_trial_can_be_taken_from_the_stored_study(
     table: pl.DataFrame, tmp_path: Path
 ) -> None:

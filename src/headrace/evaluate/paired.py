@@ -80,6 +80,7 @@ def compare(
 
     Example:
         >>> import headrace as hr
+        >>> import polars as pl
         >>> rows = pl.DataFrame({"x": range(300), "y": [n % 7 + n / 100 for n in range(300)]})
         >>> known, new = hr.split(rows, share=0.3)
         >>> network = hr.Network([4], epochs=2)

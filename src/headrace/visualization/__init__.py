@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from headrace.visualization.classification import confusion as confusion
     from headrace.visualization.classification import precision_recall as precision_recall
     from headrace.visualization.classification import roc as roc
+    from headrace.visualization.cluster_number import cluster_numbers as cluster_numbers
     from headrace.visualization.clusters import cluster_scatter as cluster_scatter
     from headrace.visualization.clusters import silhouette as silhouette
     from headrace.visualization.columns import before_after as before_after
@@ -58,6 +59,7 @@ _NAMES = {
     "Answers": "answers",
     "before_after": "columns",
     "calibration": "classification",
+    "cluster_numbers": "cluster_number",
     "cluster_scatter": "clusters",
     "comparison": "verdicts",
     "coverage": "intervals",
