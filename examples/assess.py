@@ -19,7 +19,7 @@ def houses() -> pl.DataFrame:
     random = np.random.default_rng(0)
     size = random.lognormal(4.5, 0.4, ROWS)
     town = random.choice(["Rome", "Oslo", "Bern"], ROWS)
-    price = 3 * size + 80 * (town == "Bern") + random.normal(0, 60, ROWS)
+    price = 100 + 3 * size + 80 * (town == "Bern") + random.normal(0, 30, ROWS)
     return pl.DataFrame(
         {
             "size": size,

@@ -132,23 +132,26 @@ def _features(
 
 def _path(tree: Any, leaf: int, names: Sequence[tuple[str, str | None]], gaps: set[int]) -> str:
     """Answer the questions on the way to a leaf, in words."""
-    said: list[str] = []
+    asked: dict[
+        tuple[int, bool], tuple[float, bool]
+    ] = {}  # the nearest to the leaf is the tightest
     node = leaf
     while node:
         below = np.flatnonzero(tree.children_left == node)
         left = bool(len(below))
         parent = int(below[0] if left else np.flatnonzero(tree.children_right == node)[0])
-        feature, edge = int(tree.feature[parent]), float(tree.threshold[parent])
+        key = int(tree.feature[parent]), left
+        edge, gap = asked.get(key, (float(tree.threshold[parent]), key[0] in gaps))
+        asked[key] = edge, gap and bool(tree.missing_go_to_left[parent]) == left
+        node = parent
+    said = []
+    for (feature, left), (edge, gap) in reversed(asked.items()):
         name, word = names[feature]
         if word is not None:
-            shown = f"= {word}" if word else "missing"
-            said.append(f"{name} {'not ' if left else ''}{shown}")
+            said.append(f"{name} {'not ' if left else ''}{f'= {word}' if word else 'missing'}")
         else:
-            to_left = bool(tree.missing_go_to_left[parent]) == left
-            gap = " or missing" if feature in gaps and to_left else ""
-            said.append(f"{name} {'up to' if left else 'above'} {edge:.6g}{gap}")
-        node = parent
-    return " and ".join(reversed(said))
+            said.append(f"{name} {'up to' if left else 'above'} {edge:.6g}{' or missing' * gap}")
+    return " and ".join(said)
 
 
 def _tested(
