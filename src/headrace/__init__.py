@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from headrace.preprocessing.transform import Derive as Derive
     from headrace.preprocessing.transformer import PythonTransformer as PythonTransformer
     from headrace.preprocessing.transformer import Transformer as Transformer
+    from headrace.profiling.profile import profile as profile
     from headrace.progress import set_progress as set_progress
     from headrace.result import Result as Result
     from headrace.stage import Context as Context
@@ -153,6 +154,7 @@ _NAMES = {
     "Query": "headrace.data.source",
     "Split": "headrace.data.split",
     "split": "headrace.data.split",
+    "profile": "headrace.profiling.profile",
     # evaluation
     "card": "headrace.deploy.card",
     "choose_k": "headrace.evaluate.cluster_number",

@@ -281,20 +281,19 @@ def maintain(
 def profile(
     data: Data,
     target: Annotated[str | None, typer.Option(help="The column to predict.")] = None,
+    time: Annotated[str | None, typer.Option(help="The column of dates: trends, gaps.")] = None,
     kind: Kinds = None,
-    report: Report = None,
+    report: Annotated[
+        Path | None, typer.Option("--to", "--report", help="Write a one-file HTML report here.")
+    ] = None,
 ) -> None:
-    """Show the kinds that were inferred and the statistics of each column."""
-    from headrace.data.conform import conform
-    from headrace.data.infer import infer_schema
-    from headrace.data.profile import profile as make_profile
-    from headrace.data.source import read
+    """Assess a table: kinds, columns, relations, leaks, trends, patterns, and a quality score."""
+    from headrace.profiling.profile import profile as assess
 
-    frame = read(data)
-    schema = infer_schema(frame, kinds=_kinds(kind), exclude=[target] if target else [])
-    typer.echo(schema.summary())
-    ignore = (target,) if target else ()
-    _show({"profile": make_profile(conform(frame, schema, ignore=ignore), schema)}, report)
+    result = assess(data, target, time=time, kinds=_kinds(kind))
+    typer.echo(result.summary())
+    if report is not None:
+        typer.echo(f"report: {result.write(report)}")
 
 
 @app.command()

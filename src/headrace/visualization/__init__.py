@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from headrace.visualization.dependencies import dependence as dependence
     from headrace.visualization.dependencies import dependence_pair as dependence_pair
     from headrace.visualization.explanation import importance as importance
+    from headrace.visualization.heatmap import relations as relations
     from headrace.visualization.intervals import coverage as coverage
     from headrace.visualization.intervals import reaches as reaches
     from headrace.visualization.judgement import fairness as fairness
@@ -77,6 +78,7 @@ _NAMES = {
     "reliability": "judgement",
     "report": "page",
     "reaches": "intervals",
+    "relations": "heatmap",
     "residuals": "regression",
     "roc": "classification",
     "silhouette": "clusters",

@@ -1,0 +1,247 @@
+"""What single columns, and rows as a whole, suffer from: counted over all rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from headrace.data.scan import collect, in_memory
+from headrace.profiling.alerts import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from headrace.data.profile import ColumnProfile, Profile
+    from headrace.data.schema import Schema
+    from headrace.profiling.sample import Sample
+
+__all__ = ["Counts", "column_alerts", "count", "duplicate_columns"]
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+_FENCE = 3.0
+"""Quartile ranges beyond the quartiles where outliers begin (Tukey's outer fence)."""
+
+_FEW_VALUES = 10
+_HASHES = 2_000_000
+_SAME = 0.99
+_GAPS = 0.2
+_MANY_OUTLIERS = 0.001
+_RARE_CLASS = 0.1
+_MIX = (0.01, 0.99)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was counted in all rows besides the profile.
+
+    Attributes:
+        quantiles: Number → the values of its quantiles (of the sample).
+        outliers: Number → rows beyond Tukey's outer fences.
+        number_like: Column of text → rows whose text is a number.
+        repeated: Rows that an earlier row equals, in all columns; estimated from a part of the
+            rows' hashes above two million.
+    """
+
+    quantiles: dict[str, tuple[float, ...]]
+    outliers: dict[str, int]
+    number_like: dict[str, int]
+    repeated: int
+
+
+def count(frame: pl.LazyFrame, schema: Schema, profile: Profile, sample: Sample) -> Counts:
+    """Count outliers, texts that are numbers, and repeated rows: two scans over all rows.
+
+    Args:
+        frame: The canonical table.
+        schema: Its columns.
+        profile: What `headrace.data.profile` found.
+        sample: Rows for the quantiles.
+    """
+    numbers = {c.name: sample.numbers(c.name) for c in schema if c.kind == "number"}
+    held = {name: values[~np.isnan(values)] for name, values in numbers.items()}
+    quantiles = {
+        name: tuple(float(value) for value in np.quantile(values, QUANTILES))
+        for name, values in held.items()
+        if len(values)
+    }
+    asked: dict[str, pl.Expr] = {}
+    for name, (_, _, low, _, high, *_) in quantiles.items():
+        if high > low and profile[name].distinct > _FEW_VALUES:
+            reach = _FENCE * (high - low)
+            column = pl.col(name)
+            outside = (column < low - reach) | (column > high + reach)
+            # NaN, which is missing, counts as larger than any number
+            asked[f"o{name}"] = (outside & column.is_not_nan()).sum()
+    for column_ in schema:
+        if column_.kind in {"category", "text"}:
+            asked[f"n{column_.name}"] = _is_number(column_.name).sum()
+    row: Mapping[str, Any] = {}
+    if asked:
+        queries = [query.alias(label) for label, query in asked.items()]
+        row = collect(frame.select(queries), streaming=not in_memory(frame)).row(0, named=True)
+    return Counts(
+        quantiles=quantiles,
+        outliers={label[1:]: int(n) for label, n in row.items() if label[0] == "o"},
+        number_like={label[1:]: int(n) for label, n in row.items() if label[0] == "n"},
+        repeated=_repeated(frame, schema, profile.rows),
+    )
+
+
+def _is_number(name: str) -> pl.Expr:
+    return pl.col(name).str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
+
+
+def _repeated(frame: pl.LazyFrame, schema: Schema, rows: int) -> int:
+    """Answer how many rows an earlier one equals; above two million, from a part of the hashes."""
+    part = max(1, -(-rows // _HASHES))
+    hashes = frame.select(hash=pl.struct(schema.names).hash(seed=0))
+    if part > 1:
+        hashes = hashes.filter(pl.col("hash") % part == 0)
+    counted = hashes.group_by("hash").agg(rows=pl.len())
+    wanted = counted.select((pl.col("rows") - 1).sum())
+    return int(collect(wanted, streaming=True).item() or 0) * part
+
+
+def duplicate_columns(
+    sample: Sample, profile: Profile
+) -> tuple[tuple[tuple[str, str], float], ...]:
+    """Answer pairs of columns that say nearly the same: equal, linear, or one word for another.
+
+    Args:
+        sample: Rows to compare them on.
+        profile: Of the same columns; constant ones are left out.
+
+    Returns:
+        The pairs, each with the share of rows in which one tells the other.
+    """
+    varied = [c for c in profile.columns if c.distinct > 1 and c.kind not in {"text", "id"}]
+    numbers = [c.name for c in varied if c.kind != "category"]
+    words = [c.name for c in varied if c.kind == "category"]
+    found = []
+    for names, same in ((numbers, _same_numbers), (words, _same_words)):
+        held = {name: _values(sample, name) for name in names}
+        for first, second in combinations(names, 2):
+            share = same(held[first], held[second])
+            if share >= _SAME:
+                found.append(((first, second), share))
+    return tuple(found)
+
+
+def _values(sample: Sample, name: str) -> Any:
+    if sample.schema[name].type != "string":
+        return sample.numbers(name)
+    return sample.frame[name].cast(pl.Categorical).to_physical().to_numpy()
+
+
+def _same_numbers(first: Any, second: Any) -> float:
+    """Answer the share of rows in which one number is a straight line of the other."""
+    both = ~np.isnan(first) & ~np.isnan(second)
+    either = ~np.isnan(first) | ~np.isnan(second)
+    if both.sum() < 3:
+        return 0.0
+    x, y = first[both], second[both]
+    with np.errstate(all="ignore"):
+        x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
+        sign = 1.0 if np.nanmean(x * y) >= 0 else -1.0
+        near = np.abs(x - sign * y) <= 1e-6
+    # Columns of 0 and 1 that are rarely 1 agree by chance: what counts is where they vary.
+    if near.mean() < _SAME or abs(float(np.mean(x * y))) < _SAME:
+        return 0.0
+    return float(near.sum() / either.sum())
+
+
+def _same_words(first: Any, second: Any) -> float:
+    """Answer the share of rows in which one word stands for one word of the other."""
+    if len(first) < 3:
+        return 0.0
+    pairs = pl.DataFrame({"a": first, "b": second}).group_by("a", "b").len()
+    by = [pairs.group_by(key) for key in ("a", "b")]
+    told = min(_top(table.agg(n=pl.col("len").max()).select(pl.col("n").sum())) for table in by)
+    baseline = max(_top(table.agg(n=pl.col("len").sum()).select(pl.col("n").max())) for table in by)
+    rows = len(first)
+    # Beyond what saying the most common value would reach, and not for columns that all differ.
+    if rows == baseline or pairs.height > rows / 2:
+        return 0.0
+    return told / rows if (told - baseline) / (rows - baseline) >= _SAME else 0.0
+
+
+def _top(table: pl.DataFrame) -> int:
+    return int(table.item())
+
+
+def column_alerts(
+    profile: Profile,
+    counts: Counts,
+    pairs: Sequence[tuple[tuple[str, str], float]],
+    classes: Mapping[str, int],
+    target: str | None,
+) -> tuple[Alert, ...]:
+    """Answer what single columns, pairs of columns and rows suffer from, in words."""
+    found = [alert for c in profile.columns for alert in _of_column(c, counts)]
+    found += [
+        Alert(
+            "duplicate columns",
+            pair,
+            f"{pair[0]!r} and {pair[1]!r} say the same in {share:.1%} of the rows; "
+            "one of them is enough",
+            "note" if target in pair else "problem",
+            share,
+        )
+        for pair, share in pairs
+    ]
+    if counts.repeated:
+        share = counts.repeated / profile.rows
+        text = f"{counts.repeated:,} rows ({share:.2%}) equal an earlier row"
+        severity = "problem" if share > 0.01 else "note"
+        found.append(Alert("duplicate rows", (), text, severity, share))  # type: ignore[arg-type]
+    return (*found, *_of_classes(classes, target))
+
+
+def _of_column(column: ColumnProfile, counts: Counts) -> Iterator[Alert]:
+    name, present = column.name, column.rows - column.missing
+    if not present:
+        yield Alert("constant", (name,), f"{name!r} has no value at all; leave it out", value=1.0)
+        return
+    gaps = column.missing / column.rows
+    if gaps >= _GAPS:
+        text = f"{name!r} is missing in {gaps:.1%} of the rows"
+        yield Alert("missing", (name,), text, "problem" if gaps > 0.5 else "note", gaps)
+    if column.distinct <= 1 and column.rows > 1:
+        text = f"{name!r} is constant where it has a value"
+        yield Alert("constant", (name,), text + "; leave it out", value=1.0)
+    outside = counts.outliers.get(name, 0) / present
+    if outside >= _MANY_OUTLIERS:
+        text = (
+            f"{name!r}: {counts.outliers[name]:,} values ({outside:.2%}) lie more than three "
+            "quartile ranges outside of the quartiles"
+        )
+        yield Alert("outliers", (name,), text, "note", outside)
+    like = counts.number_like.get(name, 0) / present
+    if _MIX[0] <= like <= _MIX[1]:
+        text = (
+            f"{name!r} mixes text and numbers: {counts.number_like[name]:,} of {present:,} values "
+            "are numbers; say which words mean missing (missing={…}), or split the column"
+        )
+        severity = "problem" if like >= 0.5 else "note"
+        yield Alert("mixed", (name,), text, severity, min(like, 1 - like))  # type: ignore[arg-type]
+
+
+def _of_classes(classes: Mapping[str, int], target: str | None) -> Iterator[Alert]:
+    if target is None or not classes:
+        return
+    rows = sum(classes.values())
+    if len(classes) == 1:
+        text = f"the target has one class only, {next(iter(classes))!r}: nothing can be learnt"
+        yield Alert("imbalance", (target,), text, value=1.0)
+        return
+    name, fewest = min(classes.items(), key=lambda item: item[1])
+    if fewest / rows * len(classes) / 2 < _RARE_CLASS:
+        text = (
+            f"the rarest class of the target, {name!r}, has {fewest:,} rows ({fewest / rows:.2%})"
+        )
+        yield Alert("imbalance", (target,), text, "note", fewest / rows)

@@ -1,0 +1,81 @@
+"""Future information: columns that follow the target's later values, which nobody has yet."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from headrace.data.scan import collect
+from headrace.data.schema import MISSING_TIME
+from headrace.profiling.alerts import Alert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["future_leaks", "latest_rows"]
+
+_ROWS = 20_000
+_LAGS = 3
+_FEWEST = 60
+_EXPLAINED = 0.95
+_LESS = 0.2
+
+
+def latest_rows(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> pl.DataFrame:
+    """Answer the mean of each column at each of the latest 20,000 instants, in order.
+
+    Args:
+        frame: The canonical table.
+        time: The column of instants.
+        columns: Numbers and truth values.
+    """
+    known = frame.filter(pl.col(time) != MISSING_TIME).select(time, *columns)
+    held = collect(known.top_k(_ROWS, by=time), streaming=True)
+    return held.group_by(time).agg(pl.col(columns).fill_nan(None).mean()).sort(time)
+
+
+def future_leaks(rows: pl.DataFrame, target: str, columns: Sequence[str]) -> Iterator[Alert]:
+    """Answer the columns that the target's next values explain and its past ones do not.
+
+    Columns are explained by least squares, once by the target now and at the three instants
+    before, once by the three to come as well. It knows the future if these explain 95 % of it and
+    leave at most a fifth of what the past leaves unexplained. A smooth target tells its own future,
+    so what counts is the share of the unexplained.
+
+    Args:
+        rows: What `latest_rows` answered.
+        target: The target, a number or a truth value.
+        columns: All others.
+    """
+    goal = rows[target].cast(pl.Float64).fill_null(np.nan).to_numpy()
+    count = len(goal) - 2 * _LAGS
+    if count < _FEWEST:
+        return
+    shifted = [goal[lag : lag + count] for lag in range(2 * _LAGS + 1)]
+    for name in columns:
+        values = rows[name].cast(pl.Float64).fill_null(np.nan).to_numpy()[_LAGS : _LAGS + count]
+        known = np.isfinite(values) & np.all(np.isfinite(shifted), axis=0)
+        spread = float(np.var(values[known])) if known.sum() >= _FEWEST else 0.0
+        if spread == 0:
+            continue
+        before = _left(values[known], [one[known] for one in shifted[: _LAGS + 1]]) / spread
+        after = _left(values[known], [one[known] for one in shifted]) / spread
+        if before > 1e-6 and 1 - after >= _EXPLAINED and after <= _LESS * before:
+            text = (
+                f"{name!r} follows values that {target!r} takes later: they explain "
+                f"{1 - after:.1%} of it, past values {1 - before:.1%}; nobody has it in time"
+            )
+            yield Alert("future", (name,), text, value=1 - after)
+
+
+def _left(values: NDArray[np.float64], by: Sequence[NDArray[np.float64]]) -> float:
+    """Answer the mean square that least squares leaves."""
+    table = np.column_stack([np.ones(len(values)), *by])
+    table[:, 1:] -= table[:, 1:].mean(axis=0)
+    scale = np.maximum(np.abs(table).max(axis=0), np.finfo(float).tiny)
+    weights, *_ = np.linalg.lstsq(table / scale, values, rcond=None)
+    return float(np.mean((values - table / scale @ weights) ** 2))
