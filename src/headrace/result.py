@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import html
+import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Result"]
+__all__ = ["Result", "finite"]
 
 
 class Result(ABC):
@@ -43,3 +44,13 @@ class Result(ABC):
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(self.summary())}</pre>"
+
+
+def finite(value: Any) -> Any:
+    """Answer a value as JSON can hold it: None for a number that is not finite.
+
+    Example:
+        >>> finite(1.5), finite(float("nan")), finite("text")
+        (1.5, None, 'text')
+    """
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from headrace.data.bins import inner_edges, outer_edges
+from headrace.data.gaps import is_missing
 from headrace.data.grammar import TIME_RANGE, short_number, time_text
 from headrace.data.scan import collect, count_values, in_memory
 from headrace.data.schema import KINDS, MISSING_TIME
@@ -241,8 +242,7 @@ def _queries(column: Column, inner: list[float], *, exact: bool) -> dict[str, pl
         if column.kind == "category":
             return {"present": text.count()}
         return {"present": text.count(), "distinct": _distinct(text, exact=exact)}
-    gone = raw == MISSING_TIME if column.type == "time" else raw.is_nan()
-    known = pl.when(~gone).then(raw)
+    known = pl.when(~is_missing(raw, column.type)).then(raw)
     held = known.cast(pl.Float64)
     queries = {
         "present": held.count(),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Split", "split"]
+__all__ = ["Split", "halves", "split"]
 
 _BINS = 10
 _FEW = 20
@@ -54,6 +54,17 @@ class Split:
     def random(self) -> bool:
         """Whether the rows are chosen at random, so that classes can keep their shares."""
         return self.group is None and self.time is None
+
+
+def halves(rows: int, seed: int) -> NDArray[np.bool_]:
+    """Answer which rows are of the first half, at random.
+
+    Example:
+        >>> int(halves(5, seed=0).sum())
+        2
+    """
+    chosen: NDArray[np.bool_] = np.random.default_rng(seed).permutation(rows) < rows // 2
+    return chosen
 
 
 def split(

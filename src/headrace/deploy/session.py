@@ -14,7 +14,11 @@ from headrace.errors import ReleaseError, SettingError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["check_graph", "open_session"]
+    from numpy.typing import NDArray
+
+    from headrace.data.rows import Blocks
+
+__all__ = ["check_graph", "feed_of", "open_session"]
 
 # Where tensors can be in ONNX's own format: message -> field number -> message below.
 _BELOW = {
@@ -65,6 +69,11 @@ def open_session(data: bytes, *, name: str = "model.onnx", threads: int = 1) -> 
         )
     except Exception as error:  # its errors share no base of their own
         raise ReleaseError(f"{name}: ONNX Runtime cannot run this graph: {error}") from error
+
+
+def feed_of(session: Any, blocks: Blocks) -> dict[str, NDArray[Any]]:
+    """Answer the blocks that a session's graph takes, by the names of its inputs."""
+    return {value.name: getattr(blocks, value.name) for value in session.get_inputs()}
 
 
 def check_graph(data: bytes, name: str = "model.onnx") -> None:

@@ -21,7 +21,7 @@ from headrace.deploy.parts import fitted_from, parts_of
 from headrace.deploy.registry import Registry
 from headrace.deploy.release import write_release
 from headrace.deploy.result import DeployResult
-from headrace.deploy.session import open_session
+from headrace.deploy.session import feed_of, open_session
 from headrace.errors import ParityError, ReleaseError
 from headrace.model.backend import tensorflow as load_tensorflow
 from headrace.model.predicted import reaches
@@ -194,8 +194,8 @@ def _verify(fitted: Fitted, rows: pl.DataFrame, graphs: _Graphs, tolerance: floa
 
     def from_onnx(given: Any) -> NDArray[Any]:
         names = [value.name for value in session.get_outputs()]
-        feed = {value.name: getattr(given, value.name) for value in session.get_inputs()}
-        return all_of(fitted, dict(zip(names, session.run(names, feed), strict=True)), given)
+        found = session.run(names, feed_of(session, given))
+        return all_of(fitted, dict(zip(names, found, strict=True)), given)
 
     def from_pipeline(model: Fitted) -> NDArray[Any]:
         return all_of(model, model.answers(model.output(canonical)), blocks)

@@ -19,13 +19,12 @@ from headrace.evaluate.table import figure
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.measure import PRIMARY, Measure, find
 from headrace.metrics.paired import PairedTest, delong, mcnemar
-from headrace.result import Result
+from headrace.result import Result, finite
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    from headrace.evaluate.drawing import Drawing
     from headrace.evaluate.intervals import Resampled
     from headrace.model.target import Task
 
@@ -34,7 +33,6 @@ __all__ = [
     "Test",
     "Verdict",
     "compare",
-    "deciding_units",
     "judge",
     "losses",
     "verdict_of",
@@ -127,10 +125,8 @@ class Comparison(Result):
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values that JSON can hold; None where there is none."""
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in (asdict(self) | {"rows_to_settle": self.rows_to_settle}).items()
-        }
+        values = asdict(self) | {"rows_to_settle": self.rows_to_settle}
+        return {key: finite(value) for key, value in values.items()}
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference with its interval, and where it would not matter."""
@@ -222,7 +218,7 @@ def compare(
     kernels = [measure.prepare(truth, output) for output in (first, second)]
     apart = losses(task, truth, first) - losses(task, truth, second)
     drawing = drawing_of(len(truth), groups=groups, time=time, series=apart)
-    deciding = [deciding_units(measure, truth, first, drawing)] * 2
+    deciding = [measure.deciding_rows(truth, first, drawing.units_of)] * 2
     chosen = _test(test, measure, task, alone=drawing.units == len(truth))
     tested = _tested(chosen, truth, first, second, confidence)
     resampled = resample(
@@ -244,16 +240,6 @@ def compare(
         tested=tested,
         note=drawing.sentence,
     )
-
-
-def deciding_units(
-    measure: Measure, truth: NDArray[Any], output: NDArray[Any], drawing: Drawing
-) -> int:
-    """Answer how many rows, groups or blocks decide how wide an interval is."""
-    if not measure.ranks or output.ndim > 1:
-        return drawing.units
-    positive = truth == 1
-    return min(drawing.units_of(positive), drawing.units_of(~positive))
 
 
 def losses(task: Task, truth: NDArray[Any], output: NDArray[Any]) -> NDArray[np.float64]:

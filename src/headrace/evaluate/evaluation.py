@@ -9,7 +9,7 @@ import numpy as np
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.evaluate.comparison import deciding_units, judge, losses
+from headrace.evaluate.comparison import judge, losses
 from headrace.evaluate.drawing import Singly, drawing_of
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.resampling import Scored, resample
@@ -116,7 +116,7 @@ def evaluate(
     series = losses(target.task, truth, scores)
     drawing = drawing_of(len(truth), groups=groups, time=time, series=series)
     judged = [*chosen, *([decisive] * len(others))]
-    deciding = [deciding_units(one, truth, scores, drawing) for one in judged]
+    deciding = [one.deciding_rows(truth, scores, drawing.units_of) for one in judged]
     resampled = resample(
         kernels,
         len(truth),

@@ -21,7 +21,7 @@ from headrace.evaluate.scores import check_scores, to_scores
 from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.proportions import wilson
-from headrace.result import Result
+from headrace.result import Result, finite
 from headrace.train.labels import require_column
 
 if TYPE_CHECKING:
@@ -128,11 +128,7 @@ class Fairness(Result):
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values that JSON can hold; None where there is none."""
         figures = [
-            {
-                name: None if isinstance(value, float) and not math.isfinite(value) else value
-                for name, value in asdict(one).items()
-            }
-            for one in self.figures
+            {name: finite(value) for name, value in asdict(one).items()} for one in self.figures
         ]
         return {**asdict(self), "figures": figures, "notes": list(self.notes)}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from headrace.data.schema import MISSING_TIME
+from headrace.data.gaps import gaps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ def levels_of(
 
 def _of_numbers(values: pl.Series, kind: Kind, bins: int, chosen: NDArray[np.bool_]) -> Levels:
     raw = values.to_numpy()
-    missing = raw == MISSING_TIME if kind == "datetime" else np.isnan(raw)
+    missing = gaps(values)
     numbers = np.where(missing, 0, raw).astype(np.float64)
     known = numbers[chosen & ~missing]
     if not len(known):

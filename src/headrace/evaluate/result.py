@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError
 from headrace.evaluate.table import figure, html_list, html_table, text_table
-from headrace.result import Result
+from headrace.result import Result, finite
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +72,7 @@ class Metric:
 
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values that JSON can hold; None where there is none."""
-        return {key: _plain(value) for key, value in asdict(self).items()}
+        return {key: finite(value) for key, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, eq=False)
@@ -373,7 +372,3 @@ class ClusterEvaluation(Result):
             return ["cluster", "rows", "share"], rows
         found = [[*row, figure(share)] for row, share in zip(rows, self.recovery, strict=True)]
         return ["cluster", "rows", "share", "found again"], found
-
-
-def _plain(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

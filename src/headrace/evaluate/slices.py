@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from headrace.data.source import read
+from headrace.data.split import halves
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.comparison import losses
 from headrace.evaluate.excess import excess
@@ -269,7 +270,7 @@ def slices_of(
             )
     if loss == "surprise" and spec.task == "regression":
         raise SettingError("the loss 'surprise' needs probabilities: of numbers use 'error'")
-    learn = _halves(len(truth), seed)
+    learn = halves(len(truth), seed)
     groups = [
         levels_of(rows.canonical[name], kinds[name], bins=bins, fewest=fewest, learn=learn)
         for name in chosen
@@ -334,7 +335,7 @@ def search_slices(
     if rows < 2 * fewest:
         text = f"{rows} rows are too few: a slice needs {fewest} in either half (fewest)"
         raise DataError([Problem(text)])
-    chosen = _halves(rows, seed) if learn is None else learn
+    chosen = halves(rows, seed) if learn is None else learn
     searched, worst = _search(loss_of_row, groups, chosen, depth, fewest)
     tested = [
         (name, excess(loss_of_row[~chosen], inside[~chosen], rate=rate, seed=seed + place))
@@ -356,10 +357,6 @@ def _expected(scores: NDArray[Any]) -> NDArray[np.float64]:
     """Answer the squared error that a model expects of itself, (rows,)."""
     chances = scores if scores.ndim > 1 else np.column_stack([1 - scores, scores])
     return np.asarray((chances * (1 - chances) ** 2).sum(axis=1), dtype=np.float64)
-
-
-def _halves(rows: int, seed: int) -> NDArray[np.bool_]:
-    return np.asarray(np.random.default_rng(seed).permutation(rows) < rows // 2)
 
 
 def _clustered(features: Any, clusters: int, learn: NDArray[np.bool_], seed: int) -> Levels:

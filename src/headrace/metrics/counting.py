@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["ratio", "sum_by_class", "weighted_mean"]
+__all__ = ["drawn_counts", "ratio", "sum_by_class", "weighted_mean"]
+
+
+def drawn_counts(rows: int, resamples: int, seed: int) -> NDArray[np.float64]:
+    """Answer how often each row comes when as many are drawn as there are, (resamples, rows).
+
+    Example:
+        >>> drawn_counts(4, 2, seed=0).sum(axis=1).tolist()
+        [4.0, 4.0]
+    """
+    random = np.random.default_rng(seed)
+    return random.multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(np.float64)
 
 
 def ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:

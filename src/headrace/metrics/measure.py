@@ -175,12 +175,23 @@ class Measure:
             undecided=self,
         )
 
-    def deciding_rows(self, y_true: NDArray[Any], output: NDArray[Any]) -> int:
-        """Answer how many rows decide: all, or those of the rarer class for a ranking metric."""
+    def deciding_rows(
+        self,
+        y_true: NDArray[Any],
+        output: NDArray[Any],
+        count: Callable[[NDArray[np.bool_]], int] = np.count_nonzero,
+    ) -> int:
+        """Answer how many rows decide: all, or those of the rarer class for a ranking metric.
+
+        Args:
+            y_true: (rows,) as the measure reads it.
+            output: (rows,) or (rows, …) as the measure reads it.
+            count: Answers how many independent ones chosen rows (rows,) make: rows, or groups.
+        """
         if not self.ranks or output.ndim > 1:
-            return len(y_true)
-        positive = int(np.count_nonzero(y_true == 1))
-        return min(positive, len(y_true) - positive)
+            return count(np.ones(len(y_true), dtype=bool))
+        positive = y_true == 1
+        return min(count(positive), count(~positive))
 
     def __call__(
         self, y_true: NDArray[Any], output: NDArray[Any], weight: NDArray[Any] | None = None

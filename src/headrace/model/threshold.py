@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 from headrace.errors import SettingError
+from headrace.metrics.counting import drawn_counts
 from headrace.metrics.measure import Measure, find
 
 if TYPE_CHECKING:
@@ -172,9 +173,7 @@ def _candidates(probability: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _resampled_weights(rows: int, seed: int) -> NDArray[np.float64]:
     """Answer (1 + resamples, rows): all rows once, then how often each was drawn."""
-    random = np.random.default_rng(seed)
-    drawn = random.multinomial(rows, np.full(rows, 1 / rows), size=_RESAMPLES)
-    return np.concatenate([np.ones((1, rows)), drawn.astype(np.float64)])
+    return np.concatenate([np.ones((1, rows)), drawn_counts(rows, _RESAMPLES, seed)])
 
 
 def _costs(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.data.split import halves
 from headrace.profiling.alerts import Alert
 
 if TYPE_CHECKING:
@@ -78,12 +79,6 @@ def _ordered(sample: Sample, name: str, goal: Goal, seed: int) -> NDArray[np.flo
     sums = np.bincount(levels.codes[first], values[first], minlength=len(levels.names))
     order = np.argsort(np.argsort(np.where(rows > 0, sums / np.maximum(rows, 1), np.inf)))
     return order[levels.codes].astype(np.float64)
-
-
-def halves(rows: int, seed: int) -> NDArray[np.bool_]:
-    """Answer which rows are of the first half, at random."""
-    chosen: NDArray[np.bool_] = np.random.default_rng(seed).permutation(rows) < rows // 2
-    return chosen
 
 
 def told(values: NDArray[np.float64], goal: Goal, *, seed: int) -> float:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from headrace.data.split import halves
 from headrace.evaluate.table import figure
-from headrace.profiling.leaks import FEWEST_ROWS, halves
+from headrace.profiling.leaks import FEWEST_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.evaluate.table import figure, html_list, html_table, text_table
-from headrace.result import Result
+from headrace.result import Result, finite
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -225,6 +224,4 @@ def _plain(value: Any) -> Any:
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(inner) for inner in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    return finite(value)

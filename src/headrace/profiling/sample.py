@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
+from headrace.data.gaps import gaps
 from headrace.data.scan import collect, in_memory
-from headrace.data.schema import MISSING_TIME
 from headrace.evaluate.levels import levels_of
 
 if TYPE_CHECKING:
@@ -42,11 +42,7 @@ class Sample:
 
     def missing(self, name: str) -> NDArray[np.bool_]:
         """Answer (rows,) whether the column has no value."""
-        held = self.frame[name]
-        kind = self.schema[name].type
-        if kind == "string":
-            return (held == "").to_numpy()
-        return (held == MISSING_TIME if kind == "time" else held.is_nan()).to_numpy()
+        return gaps(self.frame[name])
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Answer (rows,) the values of a number, a truth value or a date; NaN where missing."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from headrace.data.conform import conform
+from headrace.data.gaps import is_missing
 from headrace.data.problems import absent_column
 from headrace.data.scan import collect
-from headrace.data.schema import MISSING_TIME
 from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.profiling.alerts import Alert
@@ -116,17 +116,14 @@ def _same_rows(first: str, second: str, hashes: Mapping[str, pl.DataFrame]) -> I
 
 
 def _values(table: pl.LazyFrame, name: str, schema: Schema) -> pl.DataFrame:
-    held = pl.col(name)
-    kind = schema[name].type
-    gone = held == "" if kind == "string" else held == MISSING_TIME
-    gone = held.is_nan() if kind == "number" else gone
-    return collect(table.select(name).filter(~gone).unique(), streaming=True)
+    known = ~is_missing(pl.col(name), schema[name].type)
+    return collect(table.select(name).filter(known).unique(), streaming=True)
 
 
 def _later(tables: Mapping[str, pl.LazyFrame], schema: Schema, time: str) -> Iterator[Alert]:
     learn, *others = tables
     held = pl.col(time)
-    known = held != MISSING_TIME if schema[time].type == "time" else held.is_not_nan()
+    known = ~is_missing(held, schema[time].type)
     for test in others:
         start = collect(tables[test].filter(known).select(held.min()), streaming=True).item()
         if start is None:

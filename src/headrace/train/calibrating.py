@@ -11,9 +11,10 @@ from headrace.conformal.groups import lots
 from headrace.conformal.learning import Scored, chosen, learn, score_rows
 from headrace.conformal.settings import Conformal, conformal_settings
 from headrace.data.conform import to_blocks
+from headrace.data.gaps import gaps
 from headrace.data.lazy_split import split_lazy
 from headrace.data.scan import batches, in_memory
-from headrace.data.schema import MISSING_TIME, Schema
+from headrace.data.schema import Schema
 from headrace.data.source import read
 from headrace.data.split import Split, split
 from headrace.errors import DataError, NotTrainedError, Problem, SettingError, nearest
@@ -175,9 +176,9 @@ def _instants(canonical: pl.DataFrame, name: str) -> NDArray[Any]:
         DataError: Some rows have no time.
     """
     values = canonical[name]
-    gaps = values == MISSING_TIME if values.dtype == pl.Int64 else values.is_nan()
-    if gaps.any():
-        text = f"{int(gaps.sum()):,} calibration rows have no time, so that nothing says how old"
+    missing = gaps(values)
+    if missing.any():
+        text = f"{int(missing.sum()):,} calibration rows have no time, so that nothing says how old"
         raise DataError([Problem(f"{text} they are", name, hint="Drop them or fill the column")])
     return values.to_numpy()
 

@@ -10,7 +10,6 @@ looks at it on those that were not.
 
 from __future__ import annotations
 
-import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from headrace.evaluate.resampling import resample
 from headrace.evaluate.table import figure
+from headrace.result import finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,10 +96,7 @@ class HonestEstimate:
     def to_dict(self) -> dict[str, Any]:
         """Answer the figures as plain values that JSON can hold; None where there is none."""
         found = {**asdict(self), "optimism": self.optimism}
-        return {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in found.items()
-        }
+        return {key: finite(value) for key, value in found.items()}
 
 
 def standing(

@@ -50,9 +50,10 @@ def latency(fitted: Fitted, canonical: pl.DataFrame) -> Latency:
     Raises:
         SettingError: The pipeline has no graph, such as one with a free Python step.
     """
+    from headrace.data.conform import to_blocks
     from headrace.deploy.export import onnx_of
     from headrace.deploy.graph import graph_of
-    from headrace.deploy.session import open_session
+    from headrace.deploy.session import feed_of, open_session
 
     try:
         session = open_session(onnx_of(graph_of(fitted)))
@@ -60,26 +61,11 @@ def latency(fitted: Fitted, canonical: pl.DataFrame) -> Latency:
         raise SettingError(
             f"the latency is that of the ONNX graph, and there is none: {error}"
         ) from error
-    blocks = _blocks(fitted, canonical)
-    places = np.arange(BATCH) % len(next(iter(blocks.values())))
-    batch = {name: block[places] for name, block in blocks.items()}
+    places = np.arange(BATCH) % canonical.height
+    feed = feed_of(session, to_blocks(canonical, fitted.schema))
+    batch = {name: block[places] for name, block in feed.items()}
     row = {name: block[:1] for name, block in batch.items()}
     return Latency(_milliseconds(session, row), _milliseconds(session, batch))
-
-
-def _blocks(fitted: Fitted, canonical: pl.DataFrame) -> dict[str, Any]:
-    """Answer the rows as the graph takes them."""
-    schema = fitted.schema
-    kinds = {
-        "numbers": (schema.numbers, np.float64),
-        "strings": (schema.strings, np.object_),
-        "times": (schema.times, np.int64),
-    }
-    return {
-        name: np.ascontiguousarray(canonical.select(columns).to_numpy().astype(kind))
-        for name, (columns, kind) in kinds.items()
-        if columns
-    }
 
 
 def _milliseconds(session: Any, feed: dict[str, Any]) -> float:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, drawn, thin
+from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, by_row, drawn, thin
 from headrace.visualization.text import label, short
 
 if TYPE_CHECKING:
@@ -52,10 +52,7 @@ def waterfall(result: Any, ax: Axes | None = None) -> Axes:
     ax.axvline(result.answer[0], color=INK, linewidth=1)
     edges = [*starts, result.base[0], result.answer[0]]
     ax.set_xlim(min(edges) - 0.2 * width, max(edges) + 0.2 * width)
-    ax.set_yticks(places, names)
-    ax.invert_yaxis()
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, places, names)
     ax.set(title="Why this answer", xlabel=label(result.of, longest=60))
     note = f"{result.base[0]:.4g} (dashed) → {result.answer[0]:.4g}"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
@@ -77,10 +74,7 @@ def effects(result: Any, ax: Axes | None = None) -> Axes:
     places = np.arange(len(bars))
     ax.barh(places, [bar.size for bar in bars], height=0.66, color=PALETTE[0])
     ax.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], color=INK, linewidth=1)
-    ax.set_yticks(places, [label(bar.column) for bar in bars])
-    ax.invert_yaxis()
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, places, [label(bar.column) for bar in bars])
     ax.set(title="What columns add", xlabel=f"mean size: {label(result.of, longest=50)}")
     more = f" · {len(every) - len(bars)} more columns" if len(every) > len(bars) else ""
     note = f"{len(result.values):,} rows{more}"

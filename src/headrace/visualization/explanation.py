@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from headrace.errors import SettingError
-from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, drawn, thin
+from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, by_row, drawn
 from headrace.visualization.text import label
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
     sure = np.array([bar.low > 0 for bar in bars])
     ax.barh(places, drops, height=0.66, color=np.where(sure, PALETTE[0], FAINT))
     ax.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], color=INK, linewidth=1)
-    ax.set_yticks(places, [label(bar.name) for bar in bars])
-    ax.invert_yaxis()
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, places, [label(bar.name) for bar in bars])
     metric = label(getattr(found, "metric", None) or "the metric")
     ax.set(title="Importance", xlabel=f"how much worse {metric} gets when the column is shuffled")
     more = f" · {len(every) - len(bars)} more columns" if len(every) > len(bars) else ""

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError
-from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, drawn, panels, thin
+from headrace.visualization.style import (
+    FAINT,
+    INK,
+    MUTED,
+    PALETTE,
+    axes,
+    by_row,
+    drawn,
+    panels,
+    thin,
+)
 from headrace.visualization.text import count, label
 
 if TYPE_CHECKING:
@@ -125,10 +135,7 @@ def slices(result: Any, ax: Axes | None = None) -> Axes:
         ax.plot([one.difference], [place], "o", color=colour, markersize=6)
     ax.axvline(0, color=INK, linewidth=0.8)
     names = [f"{label(one.name, longest=64)} ({one.rows:,})" for one in shown]
-    ax.set_yticks(range(len(shown)), names)
-    ax.invert_yaxis()
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, range(len(shown)), names)
     ax.set(title="Slices", xlabel="loss above that of all other rows")
     pale = "pale: cannot be told from chance" if not all(one.found for one in shown) else ""
     ax.set_title(pale, loc="right", size=9, color=MUTED, weight="normal")

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError
-from headrace.visualization.style import FAINT, INK, MUTED, PALETTE, axes, drawn, panels, thin
+from headrace.visualization.style import (
+    FAINT,
+    INK,
+    MUTED,
+    PALETTE,
+    axes,
+    by_row,
+    drawn,
+    panels,
+    thin,
+)
 from headrace.visualization.text import day, label, number
 
 if TYPE_CHECKING:
@@ -45,11 +55,8 @@ def drift(result: Any, ax: Axes | None = None) -> Axes:
     smallest = getattr(result, "smallest_effect", None)
     if smallest:
         ax.axvline(smallest, color=INK, linewidth=1, linestyle=(0, (4, 3)))
-    ax.set_yticks(places, [label(column.column) for column in shown])
-    ax.invert_yaxis()
+    by_row(ax, places, [label(column.column) for column in shown])
     ax.set_xlim(0, max(1.15 * float(effects.max()), 2.5 * (smallest or 0.0), 0.1))
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
     ax.set(title="Drift", xlabel="Jensen–Shannon distance, 0 (same) to 1 (nothing shared)")
     alarms = sum(column.alarm for column in every)
     note = f"{alarms} of {len(every)} columns drifted"
@@ -124,16 +131,13 @@ def quality(result: Any, ax: Axes | None = None) -> Axes:
     """
     colours = {"error": PALETTE[1], "warning": PALETTE[4], "note": FAINT}
     found = result.findings[:_MOST_COLUMNS]
-    ax = thin(axes(ax, height=0.27 * len(found) + 1.3), grid="x")
+    ax = axes(ax, height=0.27 * len(found) + 1.3)
     for place, one in enumerate(found):
         share = one.count / max(result.rows, 1)
         ax.hlines(place, 0, share, color=colours[one.severity], linewidth=2)
         ax.scatter(share, place, color=colours[one.severity], s=42, zorder=3)
     names = [label(f"{one.column or 'rows'}: {one.fault}", longest=36) for one in found]
-    ax.set_yticks(range(len(found)), names)
-    ax.invert_yaxis()
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, range(len(found)), names)
     ax.set_xlim(0, 1.04)
     ax.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     ax.set(title="Quality", xlabel="share of the new rows")

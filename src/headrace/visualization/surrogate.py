@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.visualization.style import INK, MUTED, PALETTE, axes, drawn, thin
+from headrace.visualization.style import INK, MUTED, PALETTE, axes, by_row, drawn
 from headrace.visualization.text import label, short
 
 if TYPE_CHECKING:
@@ -36,11 +36,8 @@ def rules(result: Any, ax: Axes | None = None) -> Axes:
         text = f" {short(float(f'{one.answer:.3g}'))} · {one.share:.0%} of rows"
         ax.text(max(one.answer, 0.0), place, text, va="center", size=8, color=INK)
     names = ["\n".join(label(part, longest=48) for part in one.conditions) for one in shown]
-    ax.set_yticks(places, [name or "all rows" for name in names], size=8)
-    ax.invert_yaxis()
+    by_row(ax, places, [name or "all rows" for name in names], size=8)
     ax.set_xlim(right=1.5 * max(0.0, *(one.answer for one in shown)) or None)
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
     ax.set(title="Rules", xlabel=label(result.of, longest=60))
     note = f"{result.fidelity:.0%} of the variance"
     ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")

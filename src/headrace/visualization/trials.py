@@ -16,6 +16,7 @@ from headrace.visualization.style import (
     PALETTE,
     PAPER,
     axes,
+    by_row,
     drawn,
     panels,
     thin,
@@ -66,10 +67,7 @@ def tuning_importance(result: Any, ax: Axes | None = None) -> Axes:
     ax.barh(places, values, height=0.66, color=PALETTE[0])
     for place, value in enumerate(values):
         ax.text(value, place, f" {value:.0%}", va="center", size=8, color=MUTED)
-    ax.set_yticks(places, [_name(name) for name in names])
-    ax.invert_yaxis()
-    thin(ax, grid="x").tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
+    by_row(ax, places, [_name(name) for name in names])
     ax.set_xlim(right=max(1.12 * max(values), 1e-9))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     ax.set(title="Importance of settings", xlabel="share in what sets the best trials apart")

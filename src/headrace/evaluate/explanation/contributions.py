@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from headrace.data.schema import MISSING_TIME
 from headrace.errors import SettingError
 from headrace.evaluate.explanation.attribution import Attribution
 from headrace.evaluate.explanation.gradients import integrate, sources
@@ -34,7 +35,6 @@ Baseline: TypeAlias = Literal["sample", "typical"]
 
 _METHODS = ("gradients", "shapley")
 _BASELINES = ("sample", "typical")
-_MISSING_TIME = np.iinfo(np.int64).min
 
 
 def attribute(
@@ -155,9 +155,9 @@ def typical_row(rows: pl.DataFrame) -> pl.DataFrame:
             found[column.name] = column.mode().sort()[0]
             continue
         if column.dtype == pl.Int64:
-            known = column.filter(column != _MISSING_TIME)
+            known = column.filter(column != MISSING_TIME)
             median = known.quantile(0.5, "nearest")
-            found[column.name] = _MISSING_TIME if median is None else int(median)
+            found[column.name] = MISSING_TIME if median is None else int(median)
             continue
         middle = column.fill_nan(None).median()
         found[column.name] = float("nan") if middle is None else middle

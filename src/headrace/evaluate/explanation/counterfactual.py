@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from headrace.data.gaps import gaps
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.explanation.question import (
     Question,
@@ -37,7 +38,6 @@ Direction: TypeAlias = Literal["up", "down"]
 
 _VALUES = 16
 _BEAM = 20
-_MISSING_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,11 +247,8 @@ def _options(
         counts = values.value_counts().sort(["count", name], descending=[True, False])
         words = [word for word in counts[name][: _VALUES + 1] if word not in {now, ""}]
         return [(word, 1.0) for word in words[:_VALUES]]
-    known = values.to_numpy()
-    known = np.sort(
-        known[~np.isnan(known) if values.dtype == pl.Float64 else known != _MISSING_TIME]
-    )
-    missing = np.isnan(now) if values.dtype == pl.Float64 else now == _MISSING_TIME
+    known = np.sort(values.to_numpy()[~gaps(values)])
+    missing = bool(gaps(one[name])[0])
     if not len(known) or (missing and way is not None):
         return []
     tried = np.unique(np.quantile(known, np.linspace(0, 1, _VALUES), method="nearest"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from headrace.data.gaps import gaps
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.explanation.question import (
     Question,
@@ -19,6 +20,7 @@ from headrace.evaluate.explanation.question import (
 )
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.table import figure, html_table, text_table
+from headrace.metrics.counting import drawn_counts
 from headrace.result import Result
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ DependenceKind: TypeAlias = Literal["partial dependence", "accumulated local eff
 _CHUNK = 50_000
 _MOST_LEVELS = 12
 _ICE_ROWS = 50
-_MISSING_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,7 +242,7 @@ def dependence_of(
     kind = _kind(question, column)
     grid = _grid(rows[column], points)
     curves = _replaced(question, rows, {column: grid})
-    weights = _weights(rows.height, resamples, seed)
+    weights = drawn_counts(rows.height, resamples, seed)
     low, high = _band(weights @ curves / rows.height, confidence)
     some = np.random.default_rng(seed).permutation(rows.height)[:_ICE_ROWS]
     return Dependence(
@@ -356,7 +357,7 @@ def accumulated_effects(
             f"the column {column!r} holds words, which have no order to add effects up along: use "
             "partial_dependence"
         )
-    rows = rows.filter(_known(rows[column]))
+    rows = rows.filter(~gaps(rows[column]))
     edges = _grid(rows[column], points)
     if len(edges) < 2:
         raise DataError([Problem("effects need two different values or more", column=column)])
@@ -366,7 +367,7 @@ def accumulated_effects(
         for n in (0, 1)
     )
     inside = np.eye(len(edges) - 1)[places]
-    weights = np.vstack([np.ones(rows.height), _weights(rows.height, resamples, seed)])
+    weights = np.vstack([np.ones(rows.height), drawn_counts(rows.height, resamples, seed)])
     effects = _accumulate(weights, inside, upper - lower)
     low, high = _band(effects[1:], confidence)
     return Dependence(
@@ -417,22 +418,14 @@ def _asked(
 
 
 def _kind(question: Question, column: str) -> str:
-    return next(one.kind for one in question.fitted.schema.columns if one.name == column)
-
-
-def _known(values: pl.Series) -> pl.Series:
-    import polars as pl
-
-    if values.dtype == pl.String:
-        return values != ""
-    return values != _MISSING_TIME if values.dtype == pl.Int64 else values.is_not_nan()
+    return question.fitted.schema[column].kind
 
 
 def _grid(values: pl.Series, points: int) -> NDArray[Any]:
     """Answer the values of a column that are tried: those at its quantiles, or frequent words."""
     import polars as pl
 
-    known = values.filter(_known(values))
+    known = values.filter(~gaps(values))
     if not len(known):
         raise DataError([Problem("the column has no value in any row", column=values.name)])
     if values.dtype == pl.String:
@@ -460,12 +453,6 @@ def _replaced(
         )
         found.append(question.score(made).reshape(copies, rows.height))
     return np.concatenate(found).T
-
-
-def _weights(rows: int, resamples: int, seed: int) -> NDArray[np.float64]:
-    """Answer how often each row is drawn, (resamples, rows)."""
-    random = np.random.default_rng(seed)
-    return random.multinomial(rows, np.full(rows, 1 / rows), size=resamples).astype(np.float64)
 
 
 def _band(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.data.schema import MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError, nearest
 from headrace.evaluate.table import figure
 from headrace.model.targets import Targets
@@ -31,8 +32,6 @@ __all__ = [
     "sampled",
     "shown",
 ]
-
-_MISSING_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,7 +211,7 @@ def shown(value: object, kind: str) -> str:
         return value or "missing"
     if kind == "datetime":
         time = int(value)  # type: ignore[call-overload]
-        if time == _MISSING_TIME:
+        if time == MISSING_TIME:
             return "missing"
         return str(np.datetime64(time, "us").astype("datetime64[D]"))
     number = float(value)  # type: ignore[arg-type]

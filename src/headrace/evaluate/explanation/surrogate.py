@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from headrace.data.gaps import gaps
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.explanation.question import ask, canonical_rows, check_whole, sampled, shown
 from headrace.evaluate.table import figure, html_table, text_table
+from headrace.metrics.counting import drawn_counts
 from headrace.result import Result
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ __all__ = ["Rule", "Surrogate", "surrogate_of", "surrogate_tree"]
 _MOST_LEVELS = 20
 _LEAST_ROWS = 50
 _RESAMPLES = 1000
-_MISSING_TIME = np.iinfo(np.int64).min
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,8 @@ def _fidelity(
     truth: NDArray[np.float64], answer: NDArray[np.float64], seed: int
 ) -> tuple[float, float, float]:
     """Answer R² and its 95 % interval over resampled rows."""
-    random, count = np.random.default_rng(seed), len(truth)
-    weights = random.multinomial(count, np.full(count, 1 / count), size=_RESAMPLES) / count
+    count = len(truth)
+    weights = drawn_counts(count, _RESAMPLES, seed) / count
     weights = np.vstack([np.full(count, 1 / count), weights])
     error = weights @ (truth - answer) ** 2
     variance = weights @ truth**2 - (weights @ truth) ** 2
@@ -190,7 +191,7 @@ def _matrix(
                 tests.append((name, f"={word}", kind))
             continue
         values = column.to_numpy().astype(np.float64)
-        missing = np.isnan(values) if column.dtype == pl.Float64 else values == _MISSING_TIME
+        missing = gaps(column)
         known = values[used][~missing[used]]
         middle = float(np.median(known)) if len(known) else 0.0
         parts.append(np.where(missing, middle, values))

@@ -184,7 +184,8 @@ class _Rounds:
         """Run all workers until they have ended; None for one that left no report."""
         begin = piece_bytes(state)
         futures = self._team.start(
-            [{JOB: self._given(number, workers), START: begin} for number in range(workers)]
+            [{JOB: self._given(number, workers), START: begin} for number in range(workers)],
+            telling=self._table.fitting.resuming is not None,
         )
         waiting, until = set(futures), float("inf")
         try:
@@ -204,8 +205,11 @@ class _Rounds:
 
     def _keep_told(self) -> None:
         """Keep the newest state, so that a training goes on when this process has died, too."""
-        resuming, told = self._table.fitting.resuming, self._team.state()
-        if resuming is None or told is None or told is self._told:
+        resuming = self._table.fitting.resuming
+        if resuming is None:
+            return
+        told = self._team.state()
+        if told is None or told is self._told:
             return
         piece = piece_from_bytes(told, STATE)
         resuming.kept.save(STATE, piece.document, piece.arrays)

@@ -36,8 +36,15 @@ class Team(Protocol):
     def size(self, wanted: int) -> int:
         """Answer how many workers there can be now, at most those wanted."""
 
-    def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
-        """Start a worker for each parcel and answer the futures of their reports."""
+    def start(
+        self, parcels: Sequence[Mapping[str, bytes]], *, telling: bool
+    ) -> list[Future[dict[str, Any]]]:
+        """Start a worker for each parcel and answer the futures of their reports.
+
+        Args:
+            parcels: What each worker is given.
+            telling: Whether the first worker tells its states, as somebody keeps them.
+        """
 
     def state(self) -> bytes | None:
         """Answer the last state that the first worker has told; None before it has told any."""
@@ -79,7 +86,9 @@ class Here:
         """Answer the number that is wanted."""
         return wanted
 
-    def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
+    def start(
+        self, parcels: Sequence[Mapping[str, bytes]], *, telling: bool
+    ) -> list[Future[dict[str, Any]]]:
         """Start a process for each parcel."""
         stopped = self._stopped = threading.Event()
         addresses = [f"127.0.0.1:{free_port()}" for _ in parcels]
@@ -93,7 +102,7 @@ class Here:
                 addresses,
                 threads=threads,
                 stopped=stopped.is_set,
-                told=None if number else self._tell,
+                told=self._tell if telling and not number else None,
                 environment=_device(number, len(parcels)),
             )
             for number, parcel in enumerate(parcels)
@@ -137,18 +146,23 @@ class OnDask:
         """Answer how many workers the cluster has now, at most those wanted."""
         return min(wanted, len(self._addresses()))
 
-    def start(self, parcels: Sequence[Mapping[str, bytes]]) -> list[Future[dict[str, Any]]]:
+    def start(
+        self, parcels: Sequence[Mapping[str, bytes]], *, telling: bool
+    ) -> list[Future[dict[str, Any]]]:
         """Start a process on as many workers as there are parcels, one on each."""
         self._used = self._addresses()[: len(parcels)]
         asked = [self._on(address).submit(_own_address) for address in self._used]
         addresses = [future.result(timeout=_PATIENCE) for future in asked]
         name = f"headrace-training-{secrets.token_hex(8)}"
         self._stop = _event(name, self._client)
-        self._told = _queue(name, self._client)
+        self._told = _queue(name, self._client) if telling else None
         futures = []
         for number, (address, parcel) in enumerate(zip(self._used, parcels, strict=True)):
             sent = self._client.scatter(dict(parcel), workers=[address], hash=False)
-            futures.append(self._on(address).submit(_run_on_dask, number, sent, addresses, name))
+            tells = telling and not number
+            futures.append(
+                self._on(address).submit(_run_on_dask, number, sent, addresses, name, tells)
+            )
         return futures
 
     def state(self) -> bytes | None:
@@ -224,13 +238,17 @@ def _own_address() -> str:
 
 
 def _run_on_dask(
-    number: int, parcel: Mapping[str, bytes], addresses: Sequence[str], name: str
+    number: int,
+    parcel: Mapping[str, bytes],
+    addresses: Sequence[str],
+    name: str,
+    tells: bool,
 ) -> dict[str, Any]:
     """Run the process of a worker as a task of a Dask worker."""
     from distributed import get_client, get_worker
 
     here = get_worker()
-    told = None if number else _queue(name, get_client()).put
+    told = _queue(name, get_client()).put if tells else None
     with _Asked(name) as stopped:
         return run_worker(
             number,
