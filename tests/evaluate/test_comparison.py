@@ -131,3 +131,18 @@ def test_equal_models_are_called_better_in_at_most_5_of_100_cases(
         verdicts.append(compare(truth, *says, **settings).verdict)
     assert verdicts.count("better") <= 0.05 * 300
     assert verdicts.count("worse") <= 0.05 * 300
+
+
+def test_a_difference_that_rows_cannot_show_is_told_without_figures() -> None:
+    truth = np.ones(30)
+    answer = compare(truth, np.full(30, 0.4), np.full(30, 0.6), task="binary")
+    assert answer.verdict == "not enough data to tell"
+    assert answer.rows_to_settle is None
+    assert "nan" not in answer.summary()
+    assert "the rows hold one class only" in answer.summary()
+
+
+def test_one_row_promises_no_number_of_rows() -> None:
+    answer = compare(np.array([1, 0, 1]), np.array([0.9, 0.8, 0.7]), np.zeros(3), task="binary")
+    assert not answer.measured
+    assert answer.rows_to_settle is None

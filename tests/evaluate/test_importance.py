@@ -93,3 +93,11 @@ def test_bad_settings_are_refused() -> None:
         permutation_importance(predict, FRAME, TRUTH, columns=["stong"], **FIXED)
     with pytest.raises(SettingError, match="repeats must be 1 or more, received 0"):
         permutation_importance(predict, FRAME, TRUTH, repeats=0, **FIXED)
+
+
+def test_one_row_has_nothing_to_be_shuffled_with() -> None:
+    frame = pl.DataFrame({"x": [1.0]})
+    answer = permutation_importance(
+        lambda rows: rows["x"].to_numpy(), frame, np.array([1.0]), task="regression"
+    )
+    assert "cannot be told from these rows" in answer.summary()

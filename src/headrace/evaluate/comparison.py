@@ -73,6 +73,7 @@ class Comparison(Result):
         test: How the interval was found.
         p_value: How often so large a difference would come between equal models; None where the
             test gives none.
+        measured: Whether the interval was found from the rows; else it is all that is possible.
     """
 
     metric: str
@@ -89,6 +90,7 @@ class Comparison(Result):
     note: str = ""
     test: str = "paired bootstrap"
     p_value: float | None = None
+    measured: bool = True
 
     @property
     def rows_to_settle(self) -> int | None:
@@ -99,7 +101,7 @@ class Comparison(Result):
         """
         reach = (self.high - self.low) / 2
         room = abs(abs(self.difference) - self.smallest_effect)
-        known = math.isfinite(reach) and math.isfinite(room) and room > 0
+        known = math.isfinite(reach) and math.isfinite(room) and room > 0 and self.measured
         if self.verdict != "not enough data to tell" or not known:
             return None
         sure = NormalDist().inv_cdf((1 + self.confidence) / 2)
@@ -112,11 +114,12 @@ class Comparison(Result):
         Args:
             name: What the second model is called.
         """
-        figures = (
-            f"{self.metric} {figure(self.value)} against {figure(self.reference)}, "
-            f"difference {self.difference:+.3g} "
-            f"({100 * self.confidence:.4g} % interval {self.low:+.3g} to {self.high:+.3g})"
-        )
+        figures = f"{self.metric} {figure(self.value)} against {figure(self.reference)}"
+        if math.isfinite(self.difference):
+            figures += (
+                f", difference {self.difference:+.3g} "
+                f"({100 * self.confidence:.4g} % interval {self.low:+.3g} to {self.high:+.3g})"
+            )
         p_value = "" if self.p_value is None else f", {self.test} p {_p_text(self.p_value)}"
         more = self.rows_to_settle
         rows = "" if more is None else f"; {_settled(more, self.rows)}"
@@ -346,6 +349,7 @@ def judge(
         note="; ".join(filter(None, (interval.note, note))),
         test="paired bootstrap" if tested is None else tested.name,
         p_value=None if tested is None else tested.p_value,
+        measured=silent is None or silent.low == silent.high,
     )
 
 
@@ -357,7 +361,8 @@ def _silent(difference: Resampled, measure: Measure, confidence: float) -> Inter
     # The sign test needs so many rows that all speak the same way.
     needed = math.ceil(math.log2(2 / (1 - confidence)))
     if difference.rows < needed:
-        note = f"{difference.rows} rows that decide are too few for any verdict, at least {needed}"
+        noun = "row that decides is" if difference.rows == 1 else "rows that decide are"
+        note = f"{difference.rows} {noun} too few for any verdict, at least {needed}"
         return Interval(-widest, widest, note)
     if not difference.draws.any():
         return Interval(0.0, 0.0, "no row tells the two apart")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -143,6 +144,9 @@ def permutation_importance(
     found = []
     with bar("importance", len(chosen)) as progress:
         for name in chosen:
+            if len(frame) == 1:  # there is nothing to shuffle it with
+                found.append(ColumnImportance(name, math.nan, -math.inf, math.inf))
+                continue
             shuffled = _predict_shuffled(predict, frame, name, orders)
             outputs = [check_scores(task, truth, output)[1] for output in shuffled]
             if any((output != scores).any() for output in outputs):
@@ -207,4 +211,6 @@ def _drop(
 def _remark(one: ColumnImportance) -> str:
     if one.low > 0:
         return ""
+    if not math.isfinite(one.drop):
+        return "cannot be told from these rows"
     return "harms" if one.high < 0 else "may not matter"

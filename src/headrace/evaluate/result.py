@@ -266,7 +266,8 @@ class Evaluation(Result):
         return "".join(parts)
 
     def _title(self) -> str:
-        size = f"{self.rows:,} rows, {100 * self.confidence:.4g} % intervals"
+        noun = "row" if self.rows == 1 else "rows"
+        size = f"{self.rows:,} {noun}, {100 * self.confidence:.4g} % intervals"
         return f"{self.target}: {self.task}, {size}"
 
     def _cells(self) -> list[list[str]]:

@@ -241,7 +241,8 @@ class Evaluate(Stage):
         if not self.slices or len(rows.y_true) < _SLICED_ROWS:
             return None
         depth = 2 if columns <= _CROSSED_COLUMNS else 1
-        return slices_of(fitted, rows, output, depth=depth, seed=seed)
+        # The evaluation itself says what was left out.
+        return slices_of(fitted, replace(rows, notes=()), output, depth=depth, seed=seed)
 
     def _coverage(self, fitted: Fitted, rows: LabelledRows) -> Coverage | None:
         if self.interval is None or not fitted.conformal:
