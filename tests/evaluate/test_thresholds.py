@@ -91,3 +91,12 @@ def test_the_luck_of_the_choice_is_taken_out_of_the_cost() -> None:
     assert held / 200 >= 0.88
     assert seen < expected
     assert abs(expected - true) < 0.5 * abs(seen - true)
+
+
+def test_a_class_that_no_row_is_of_widens_the_cost_by_what_it_could_be() -> None:
+    found = thresholds(np.zeros(50), np.linspace(0.05, 0.4, 50), costs={"false_negative": 10.0})
+    assert found.cost == 0
+    share = 1 - 0.025 ** (1 / 50)
+    assert found.cost_high == pytest.approx(10 * share)
+    assert (found.best_low, found.best_high) == (0.0, 0.5)
+    assert "no row is positive: up to 7.1 % of all rows may be" in found.summary()

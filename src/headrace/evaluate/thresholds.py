@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 __all__ = ["ThresholdRow", "Thresholds", "thresholds"]
 
 _OUTCOMES = ("true_positive", "false_positive", "false_negative", "true_negative")
+_SIDES = ("positive", "negative")
+_PRICES_OF = {"positive": (0, 2), "negative": (1, 3)}
 _HEADER = (
     "threshold",
     "chosen",
@@ -98,6 +100,7 @@ class Thresholds(Result):
         cost_high: The upper end.
         costs: What each outcome costs.
         confidence: Of the intervals.
+        note: What else should be known, or "".
     """
 
     rows: int
@@ -111,6 +114,7 @@ class Thresholds(Result):
     cost_high: float
     costs: Mapping[str, float]
     confidence: float = 0.95
+    note: str = ""
 
     def sentence(self) -> str:
         """Answer the cheapest threshold in words."""
@@ -118,7 +122,7 @@ class Thresholds(Result):
             f"cheapest at {self.best:.3g} ({100 * self.confidence:.4g} % interval "
             f"{self.best_low:.3g} to {self.best_high:.3g}): {figure(self.cost)} a row, "
             f"of new rows {figure(self.expected)} ({figure(self.cost_low)} to "
-            f"{figure(self.cost_high)})."
+            f"{figure(self.cost_high)})." + (f" Note: {self.note}." if self.note else "")
         )
 
     def summary(self) -> str:
@@ -210,6 +214,15 @@ def thresholds(
     luck = here[chosen] - draws.min(axis=1)
     cheapest = here[best] + np.quantile(luck, [tail, 1 - tail])
     where = np.quantile(levels[chosen], [tail, 1 - tail])
+    note = ""
+    unseen = [name for name, count in zip(_SIDES, cells.sum(axis=1), strict=True) if not count]
+    if unseen:
+        # So large a share of them would have been missed by all rows once in 1 / tail tables.
+        share = 1 - tail ** (1 / len(said))
+        worst = share * max(0.0, *(price[place] for place in _PRICES_OF[unseen[0]]))
+        high, cheapest = high + worst, cheapest + np.array([0.0, worst])
+        where = levels[[0, -1]]
+        note = f"no row is {unseen[0]}: up to {100 * share:.2g} % of all rows may be, at any cost"
     return Thresholds(
         rows=len(said),
         table=tuple(
@@ -232,6 +245,7 @@ def thresholds(
         cost_high=float(cheapest[1]),
         costs=dict(zip(_OUTCOMES, price, strict=True)),
         confidence=confidence,
+        note=note,
     )
 
 
