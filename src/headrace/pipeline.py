@@ -183,6 +183,7 @@ class Pipeline(Parameters):
             CheckpointError: If the folder belongs to other work, or cannot be written.
         """
         from headrace.train.cached import train_kept
+        from headrace.train.numbering import numbered_as
 
         fitted = train_kept(
             data,
@@ -197,6 +198,7 @@ class Pipeline(Parameters):
             checkpoint=checkpoint,
             cache=cache,
         )
+        fitted = numbered_as(self._fitted, fitted)
         self.adopt(fitted, None)
         if fitted.result is None:
             raise NotTrainedError("training gave no result")

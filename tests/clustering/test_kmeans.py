@@ -13,9 +13,10 @@ from sklearn import cluster
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from headrace.clustering.fitted import FittedKMeans
+from headrace.clustering.fitted_kmeans import FittedKMeans
 from headrace.clustering.kmeans import KMeans
 from headrace.errors import DataError, NotTrainedError, ReleaseError, SettingError
+from headrace.plan.distance import Nearest
 from headrace.plan.operation import plain
 from headrace.plan.plan import ColumnInfo
 from headrace.preprocessing.fit import fit_steps
@@ -51,7 +52,7 @@ def test_the_numbers_are_scikit_learns(settings: dict[str, Any]) -> None:
     assert mine.n_iter_ == theirs.n_iter_
     assert np.array_equal(mine.predict(new), theirs.predict(new))
     assert np.array_equal(KMeans(**settings).fit_predict(rows), theirs.labels_)
-    assert mine._found().distances(new) == pytest.approx(theirs.transform(new))
+    assert mine.found.distances(new) == pytest.approx(theirs.transform(new))
 
 
 def test_defaults_are_scikit_learns() -> None:
@@ -155,10 +156,9 @@ def test_the_graph_of_a_clusterer_at_the_end() -> None:
     tf = pytest.importorskip("tensorflow")
     fitted = KMeans(3, random_state=0).fit_matrix(points())
     matrix = tf.constant(points(50, seed=2))
-    clusters = fitted.nearest().tensorflow(matrix)[:, 0].numpy()
-    assert np.array_equal(clusters, fitted.predict(points(50, seed=2)))
-    distances = fitted.distance().tensorflow(matrix).numpy()
-    assert distances == pytest.approx(fitted.distances(points(50, seed=2)))
+    answers = fitted.tensorflow(matrix)
+    assert np.array_equal(answers["cluster"].numpy(), fitted.predict(points(50, seed=2)))
+    assert answers["distances"].numpy() == pytest.approx(fitted.distances(points(50, seed=2)))
 
 
 # -- bad input -------------------------------------------------------------------------------------
@@ -237,5 +237,9 @@ def test_one_cluster_and_no_rows_to_answer() -> None:
 def test_ties_go_to_the_first_centre_on_every_path() -> None:
     fitted = FittedKMeans(np.array([[0.1], [0.3]]), 0.0, np.array([1, 1]), 1)
     middle = np.array([[0.2]])  # 0.2 - 0.1 and 0.3 - 0.2 differ in the last bit
-    code = pl.DataFrame({"x": middle[:, 0]}).select(*fitted.nearest().polars([pl.col("x")])).item()
+    code = (
+        pl.DataFrame({"x": middle[:, 0]})
+        .select(*Nearest(fitted.centres).polars([pl.col("x")]))
+        .item()
+    )
     assert fitted.predict(middle)[0] == code == 0

@@ -192,8 +192,7 @@ def test_the_newest_rows_can_be_held_out(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"target": ["price", "sold"]}, "several targets, or none, need the whole table"),
-        ({"target": None, "steps": [hr.KMeans(2)]}, "several targets, or none, need the whole"),
+        ({"target": ["price", "sold"]}, "several targets need the whole table"),
         (
             {"target": "sold", "steps": [hr.clean.DropDuplicates()]},
             r"steps that remove rows \(clean.DropDuplicates\(\)\) need the whole",

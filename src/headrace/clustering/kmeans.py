@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, Literal, Self
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from headrace.clustering.fitted import FittedKMeans, matrix_of
-from headrace.errors import DataError, NotTrainedError, Problem, SettingError
+from headrace.clustering.fitted import matrix_of
+from headrace.clustering.fitted_kmeans import FittedKMeans
+from headrace.clustering.lloyd import lloyd, sample_rows
+from headrace.clustering.step import ClusterStep
+from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.distance import Distance, Nearest
 from headrace.plan.plan import ColumnInfo, Node
 from headrace.plan.sample import RowSample, SampledRows
@@ -21,17 +25,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from headrace.clustering.blocks import Blocks
     from headrace.plan.plan import Columns
     from headrace.plan.statistic import BlockStatistic, Statistic
     from headrace.preprocessing.selector import ColumnChoice
 
 __all__ = ["FittedKMeans", "KMeans"]
 
+_SAMPLED = 50_000
+_SAMPLED_OF_EACH = 50
 _FIRST_CODE = 3
 """The code of the first cluster: 0 to 2 mean missing, unseen and rare, as for every category."""
 
 
-class KMeans(Transformer):
+class KMeans(ClusterStep, Transformer):
     """Find clusters of rows around centres: scikit-learn's k-means, its parameters and numbers.
 
     At the end of a pipeline without target it answers each row's cluster. As a step before others
@@ -64,6 +71,8 @@ class KMeans(Transformer):
         >>> bool(kmeans.labels_[0] == kmeans.labels_[1] != kmeans.labels_[2]), kmeans.inertia_
         (True, 1.0)
     """
+
+    title: ClassVar[str] = "kmeans"
 
     def __init__(
         self,
@@ -104,7 +113,8 @@ class KMeans(Transformer):
             SettingError: If scikit-learn refuses a parameter.
         """
         rows = matrix_of(matrix)
-        self._check_rows(rows)
+        self._check_width(rows.shape[1])
+        self._check_count("n_clusters", self.n_clusters, len(rows))
         estimator = self._estimator(seed)
         try:
             with warnings.catch_warnings():
@@ -114,19 +124,48 @@ class KMeans(Transformer):
         except ValueError as error:
             raise SettingError(f"{self!r} cannot be used: {error}") from error
         labels = np.asarray(estimator.labels_, dtype=np.int64)
-        sizes = np.bincount(labels, minlength=self.n_clusters)
-        if not sizes.all():
-            self._check_distinct(rows)
+        if not np.bincount(labels, minlength=self.n_clusters).all():
+            self._check_distinct(self.n_clusters, rows)
         centres = np.asarray(estimator.cluster_centers_, dtype=np.float64)
-        return FittedKMeans(
-            centres, float(estimator.inertia_), sizes, int(estimator.n_iter_), labels
+        found = FittedKMeans.of(rows, labels, centres, int(estimator.n_iter_))
+        return replace(found, inertia=float(estimator.inertia_))
+
+    def fit_blocks(self, blocks: Blocks, *, seed: int = 0) -> FittedKMeans:
+        """Find the clusters of rows that are not held.
+
+        The first centres are those of a random sample of 50,000 rows (at least 50 for a cluster);
+        from there all rows are passed over until the centres stay (see
+        `headrace.clustering.lloyd`). `batch_size` matters for the sample alone.
+
+        Args:
+            blocks: The rows, block by block, as often as wanted.
+            seed: Of the sample and the first centres, where `random_state` is None.
+
+        Raises:
+            DataError: There are fewer different rows than clusters.
+            SettingError: If scikit-learn refuses a parameter.
+        """
+        self._check_width(blocks.columns)
+        self._check_count("n_clusters", self.n_clusters, blocks.rows)
+        chance = seed if self.random_state is None else self.random_state
+        sample = sample_rows(blocks, max(_SAMPLED, _SAMPLED_OF_EACH * self.n_clusters), chance)
+        first = self.fit_matrix(sample.rows, seed=seed)
+        return lloyd(
+            blocks,
+            first.centres if isinstance(self.init, str) or callable(self.init) else self._given(),
+            max_iter=self.max_iter,
+            tolerance=self.tol * sample.variance,
+            origin=sample.mean,
         )
+
+    def _given(self) -> NDArray[np.float64]:
+        return np.asarray(self.init, dtype=np.float64)
 
     def _estimator(self, seed: int | None) -> Any:
         from sklearn import cluster
 
         settings: dict[str, Any] = {
-            "init": np.asarray(self.init) if isinstance(self.init, list | tuple) else self.init,
+            "init": self._given() if isinstance(self.init, list | tuple) else self.init,
             "n_init": self.n_init,
             "max_iter": self.max_iter,
             "random_state": seed if self.random_state is None else self.random_state,
@@ -135,40 +174,6 @@ class KMeans(Transformer):
             settings |= {"tol": self.tol, "algorithm": self.algorithm}
             return cluster.KMeans(self.n_clusters, **settings)
         return cluster.MiniBatchKMeans(self.n_clusters, batch_size=self.batch_size, **settings)
-
-    def _check_rows(self, rows: NDArray[np.float64]) -> None:
-        wanted: object = self.n_clusters
-        if not isinstance(wanted, int | np.integer) or wanted < 1:
-            raise SettingError(
-                f"KMeans's n_clusters must be a whole number from 1, received {wanted!r}"
-            )
-        if not rows.shape[1]:
-            raise DataError([Problem("KMeans got no columns", hint="It works on number columns")])
-        if len(rows) < self.n_clusters:
-            raise DataError([Problem(self._too_few(len(rows), "row"))])
-
-    def _check_distinct(self, rows: NDArray[np.float64]) -> None:
-        different = len(np.unique(rows, axis=0))
-        if different < self.n_clusters:
-            raise DataError([Problem(self._too_few(different, "different row"))])
-
-    def _too_few(self, rows: int, noun: str) -> str:
-        plural = "" if rows == 1 else "s"
-        return (
-            f"{self.n_clusters} clusters need at least {self.n_clusters} different rows, but there "
-            f"{'is' if rows == 1 else 'are'} {rows} {noun}{plural}; choose fewer clusters"
-        )
-
-    def fit(self, X: Any, y: object = None) -> Self:  # noqa: N803 - scikit-learn's name
-        """Find the clusters of an array or a data frame, as scikit-learn does.
-
-        Args:
-            X: (rows, columns) numbers without gaps.
-            y: Not used.
-        """
-        del y
-        self._fitted = self.fit_matrix(X, seed=None)
-        return self
 
     def partial_fit(self, X: Any, y: object = None) -> Self:  # noqa: N803
         """Find clusters in a first part of the rows, or move them by a further part.
@@ -182,44 +187,10 @@ class KMeans(Transformer):
         self._fitted = self.fit_matrix(X, seed=None) if fitted is None else fitted.partial_fit(X)
         return self
 
-    def predict(self, X: Any) -> NDArray[np.int64]:  # noqa: N803
-        """Answer the cluster of each row, (rows,).
-
-        Raises:
-            NotTrainedError: If `fit` was not called before.
-        """
-        return self._found().predict(matrix_of(X))
-
-    def fit_predict(self, X: Any, y: object = None) -> NDArray[np.int64]:  # noqa: N803
-        """Find the clusters and answer that of each row, (rows,)."""
-        return self.fit(X, y).labels_
-
-    def _found(self) -> FittedKMeans:
-        fitted: FittedKMeans | None = getattr(self, "_fitted", None)
-        if fitted is None:
-            raise NotTrainedError("this KMeans has no clusters yet: call fit(rows) first")
-        return fitted
-
-    @property
-    def cluster_centers_(self) -> NDArray[np.float64]:
-        """The centres, (clusters, columns)."""
-        return self._found().centres
-
-    @property
-    def labels_(self) -> NDArray[np.int64]:
-        """The cluster of each row that was fitted last, (rows,)."""
-        labels = self._found().labels
-        return np.zeros(0, dtype=np.int64) if labels is None else labels
-
     @property
     def inertia_(self) -> float:
         """Summed squared distances of the rows to their nearest centre."""
-        return self._found().inertia
-
-    @property
-    def n_iter_(self) -> int:
-        """How many passes it took."""
-        return self._found().iterations
+        return self.found.inertia
 
     # -- as a step that adds features --------------------------------------------------------
 

@@ -121,15 +121,5 @@ def _values(spec: TargetSpec, output: tf.Tensor) -> dict[str, tf.Tensor]:
 
 
 def _cluster_answer(fitted: Fitted) -> Answer:
-    tensorflow = load_tensorflow()
     clusters, plan = fitted.clusters, fitted.plan
-
-    def answer(blocks: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        matrix = plan.tensorflow_matrix(blocks)
-        cluster = clusters.nearest().tensorflow(matrix)[:, 0]
-        return {
-            "cluster": tensorflow.cast(cluster, tensorflow.int64),
-            "distances": clusters.distance().tensorflow(matrix),
-        }
-
-    return answer
+    return lambda blocks: clusters.tensorflow(plan.tensorflow_matrix(blocks))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from headrace.clustering.kmeans import FittedKMeans, KMeans
+from headrace.clustering.fitted import FittedClusters
+from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import Profile
 from headrace.data.schema import Schema
 from headrace.deploy.card import card_of
@@ -152,7 +153,7 @@ def _has_network(release: Parts) -> bool:
     return "network.json" in release
 
 
-def _model(release: Parts) -> FittedNetwork | FittedKMeans | None:
+def _model(release: Parts) -> FittedNetwork | FittedClusters | None:
     if _has_network(release):
         weights = release.arrays("weights.npz")
         custom = release.bytes("network.keras") if "network.keras" in release else None
@@ -160,7 +161,7 @@ def _model(release: Parts) -> FittedNetwork | FittedKMeans | None:
             release.document("network.json"), [weights[name] for name in sorted(weights)], custom
         )
     if "clusters.json" in release:
-        return FittedKMeans.from_dict(release.document("clusters.json"))
+        return FittedClusters.from_dict(release.document("clusters.json"))
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from headrace.clustering.kmeans import KMeans
+from headrace.clustering.step import ClusterStep
 from headrace.errors import SettingError
 from headrace.model.network import Network
 from headrace.preprocessing.defaults import default_steps
@@ -28,7 +28,7 @@ class ChosenSteps:
 
     rows: tuple[RowStep, ...]
     transformers: tuple[Step, ...]
-    model: Network | KMeans | None
+    model: Network | ClusterStep | None
 
     @property
     def all(self) -> tuple[Step, ...]:
@@ -39,7 +39,7 @@ class ChosenSteps:
     @property
     def before_model(self) -> tuple[Step, ...]:
         """The steps to fit; a clusterer at the end sees its own columns only."""
-        if isinstance(self.model, KMeans):
+        if isinstance(self.model, ClusterStep):
             return (*self.transformers, Select(self.model.columns))
         return self.transformers
 
@@ -60,7 +60,7 @@ class ChosenSteps:
         for step in chosen:
             if isinstance(step, LostStep):
                 raise SettingError(step.explain())
-        model: Network | KMeans | None = None
+        model: Network | ClusterStep | None = None
         ends_in_network = bool(chosen) and isinstance(chosen[-1], Network)
         if network is not None and (ends_in_network or target is None):
             other = "the steps end in one already" if ends_in_network else "there is no target"
@@ -73,7 +73,7 @@ class ChosenSteps:
                 )
         elif target is not None:
             model = network or Network()
-        elif chosen and isinstance(chosen[-1], KMeans):
+        elif chosen and isinstance(chosen[-1], ClusterStep):
             model = chosen.pop()  # type: ignore[assignment]
         elif steps is None:
             raise SettingError(

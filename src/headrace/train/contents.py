@@ -21,7 +21,7 @@ from headrace.plan.batches import by_batch
 from headrace.plan.plan import ColumnInfo, Node, Plan, PythonNode
 from headrace.preprocessing.partial import Lesson
 from headrace.train.labels import LABEL
-from headrace.train.reading import ROW, WEIGHT
+from headrace.train.reading import ROW, WEIGHT, of_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,7 +97,7 @@ class Recipe:
             features = Plan((), (), self.outputs).features(rows)
             target = self.target.encode(rows[LABEL])
         except DataError as error:
-            raise _of_table(error, rows[ROW]) from error
+            raise of_table(error, rows[ROW]) from error
         arrays = {
             "numbers": features.numbers,
             "categories": features.categories,
@@ -220,10 +220,3 @@ def _pieces(frame: pl.LazyFrame, part: int, size: int) -> Iterator[tuple[int, pl
         numbered = batch.with_columns((pl.col(ROW) // part).alias(_PART))
         for piece in numbered.partition_by(_PART, maintain_order=True):
             yield int(piece[_PART][0]), piece.drop(_PART)
-
-
-def _of_table(error: DataError, numbers: pl.Series) -> DataError:
-    return DataError(
-        problem if problem.row is None else replace(problem, row=int(numbers[problem.row]))
-        for problem in error.problems
-    )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-    from headrace.clustering.kmeans import FittedKMeans
+    from headrace.clustering.fitted import FittedClusters
     from headrace.conformal.fitted import FittedConformal
     from headrace.data.profile import Profile
     from headrace.data.schema import Schema
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Fitted", "Kept"]
 
-FittedModel: TypeAlias = "FittedNetwork | FittedKMeans | None"
+FittedModel: TypeAlias = "FittedNetwork | FittedClusters | None"
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +131,7 @@ class Fitted:
         return self.model  # type: ignore[return-value]
 
     @property
-    def clusters(self) -> FittedKMeans:
+    def clusters(self) -> FittedClusters:
         """The clusters.
 
         Raises:
@@ -179,7 +179,7 @@ class Fitted:
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:
         """Turn raw output into answers: labels, values, or cluster numbers."""
         if self.target is None:
-            return np.asarray(np.argmin(output, axis=1), dtype=np.int64)
+            return self.clusters.assign(output)
         return self.target.decode(output)
 
     def answers(self, output: NDArray[Any]) -> dict[str, NDArray[Any]]:

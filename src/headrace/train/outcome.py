@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headrace.clustering.kmeans import KMeans
+from headrace.clustering.step import ClusterStep
 from headrace.model.network import Network
 from headrace.train.result import TrainResult
 
@@ -44,14 +44,14 @@ def train_result(
     """
     outputs = fitted.plan.outputs
     network = model if isinstance(steps.model, Network) else None
-    clusters = model if isinstance(steps.model, KMeans) else None
+    clusters = steps.model if isinstance(steps.model, ClusterStep) else None
     return TrainResult(
         rows=rows[0],
         validation_rows=rows[1],
         columns=len(fitted.plan.inputs),
         numbers=sum(info.type == "number" for info in outputs),
         categories=sum(info.type == "code" for info in outputs),
-        model=network.architecture if network else "kmeans" if clusters else "",
+        model=network.architecture if network else clusters.title if clusters else "",
         parameters=network.model.count_params() if network else 0,
         target=spec.name if spec else None,
         task=spec.task if spec else "clustering" if clusters else None,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from headrace.cache.cache import Cache
     from headrace.data.schema import Kind
 
-__all__ = ["ROW", "WEIGHT", "TrainingRows", "left_out", "read_rows", "requiring"]
+__all__ = ["ROW", "WEIGHT", "TrainingRows", "left_out", "of_table", "read_rows", "requiring"]
 
 ROW = "__headrace_row__"
 """Column with the place of a row in what came in."""
@@ -107,3 +107,16 @@ def _weights(values: pl.Series) -> pl.Series:
             [Problem("a weight must be a number, 0 or more", values.name, row, values[row])]
         )
     return weights
+
+
+def of_table(error: DataError, numbers: pl.Series) -> DataError:
+    """Answer problems of some rows with the rows' places in the whole table.
+
+    Args:
+        error: The problems, their rows counted from the first of these.
+        numbers: The places of these rows.
+    """
+    return DataError(
+        problem if problem.row is None else replace(problem, row=int(numbers[problem.row]))
+        for problem in error.problems
+    )

@@ -8,19 +8,14 @@ disk, and the network reads windows of it.
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
-import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from headrace.data.fingerprint import fingerprint
-from headrace.data.lazy_split import held_out, row_hash
+from headrace.data.lazy_split import held_out
 from headrace.data.profile import profile
 from headrace.data.scan import bounded_scans, collect
 from headrace.data.source import read
@@ -31,7 +26,6 @@ from headrace.model.network import Network
 from headrace.plan.plan import schema_columns
 from headrace.preprocessing.fit import fit_steps
 from headrace.progress import bar
-from headrace.sizes import size_text
 from headrace.storage.documents import document_bytes
 from headrace.train.budget import Budget
 from headrace.train.chosen import ChosenSteps
@@ -41,13 +35,16 @@ from headrace.train.fitted import Fitted, Kept
 from headrace.train.labels import LABEL, require_column
 from headrace.train.lazy_rows import lazy_canonical, read_lazy_rows
 from headrace.train.lazy_target import lazy_target_spec, with_lazy_target
+from headrace.train.out_of_core import needs_table, sample_of, spill_folder, with_memory
 from headrace.train.outcome import train_result
 from headrace.train.reading import ROW, requiring
 from headrace.train.resumed import resumed
 from headrace.train.store import FeatureStore, store_key
+from headrace.train.streamed_clusters import train_clusters_streamed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from headrace.data.schema import Kind
     from headrace.engine import Engine
@@ -60,18 +57,14 @@ if TYPE_CHECKING:
     from headrace.progress import Bar
     from headrace.train.holdout import Validation
     from headrace.train.lazy_rows import LazyRows
-    from headrace.train.result import TrainResult
 
 __all__ = ["train_streamed"]
 
-_SAMPLE = 1_000
 _SHARE = 0.2
 _MOST_KEPT = 100_000
 """Training rows that stay in memory, for the baselines of an evaluation."""
 
 _KEPT_BLOCK = 1_024
-
-_HASH = "__headrace_hash__"
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,8 +99,10 @@ def train_streamed(
             memory cannot be kept.
         CheckpointError: If the feature store cannot be written.
     """
+    if target is None:
+        return train_clusters_streamed(source, steps, kinds=kinds, seed=seed, engine=engine)
     if not isinstance(target, str):
-        raise SettingError(_needs_table("several targets, or none,"))
+        raise SettingError(needs_table("several targets"))
     clock, base = Clock(), resident()
     with bar("train", None) as progress, PeakMemory() as peak, bounded_scans():
         progress.advance(note="reading")
@@ -116,7 +111,7 @@ def train_streamed(
         chosen = ChosenSteps.of(steps, rows.schema, target, network)
         work = _Work(rows, chosen, _check(chosen), validation, seed, engine, base, clock)
         if checkpoint is None:
-            with _spill() as folder:
+            with spill_folder() as folder:
                 fitted = work.fit(folder, None, progress)
         else:
             with resumed(
@@ -132,7 +127,7 @@ def train_streamed(
                 fitted = work.fit(checkpoint / "features", resuming, progress)
     return replace(
         fitted,
-        result=_with_memory(fitted.result, base + peak.bytes),
+        result=with_memory(fitted.result, base + peak.bytes),
         retrain=lambda again: train_streamed(
             source,
             chosen.all,
@@ -179,7 +174,7 @@ class _Work:
             schema = requiring(rows.schema, fitted.plan.used)
             watched = schema.select(fitted.plan.used)
             reference = profile(parts.train.select(watched.names), watched)
-            sample, sample_raw = _sample(rows, parts, seed)
+            sample, sample_raw = sample_of(rows, parts.train, seed)
         budget = self._budget(fitted, parts)
         progress.advance(note="writing the feature store")
         with clock("store"):
@@ -249,13 +244,6 @@ class _Work:
         return written, store.write(store_key(**decided, side="held"), held)
 
 
-def _needs_table(what: str) -> str:
-    return (
-        f"{what} need the whole table, which does not fit the memory: take a part of the rows "
-        "(lazy.head(n), or a sample), or give more memory"
-    )
-
-
 def _check(chosen: ChosenSteps) -> Network:
     """Answer the network of steps that can work out of core.
 
@@ -263,11 +251,11 @@ def _check(chosen: ChosenSteps) -> Network:
         SettingError: A step needs the whole table.
     """
     if chosen.rows:
-        raise SettingError(_needs_table(f"steps that remove rows ({chosen.rows[0]!r})"))
+        raise SettingError(needs_table(f"steps that remove rows ({chosen.rows[0]!r})"))
     if not isinstance(chosen.model, Network):
-        raise SettingError(_needs_table("clusters, and steps without a model,"))
+        raise SettingError(needs_table("steps behind a target that end in no network"))
     if chosen.model.refit:
-        raise SettingError(_needs_table("a second training on all rows (refit=True)"))
+        raise SettingError(needs_table("a second training on all rows (refit=True)"))
     return chosen.model
 
 
@@ -318,16 +306,6 @@ def _held_count(parts: _Parts, rows: int) -> int:
 # ---------------------------------------------------------------- stores
 
 
-@contextmanager
-def _spill() -> Iterator[Path]:
-    """Answer a folder that is removed afterwards, where the user or the system wants it."""
-    place = os.environ.get("HEADRACE_SPILL")
-    with tempfile.TemporaryDirectory(
-        prefix="headrace-", dir=place, ignore_cleanup_errors=True
-    ) as folder:
-        yield Path(folder)
-
-
 def _plan_digest(plan: Plan) -> str:
     text, files = document_bytes(plan.to_dict(), "plan")
     digest = hashlib.sha256(text)
@@ -345,39 +323,3 @@ def _kept(learn: Labelled, seed: int) -> Labelled:
     places = [np.arange(at * _KEPT_BLOCK, (at + 1) * _KEPT_BLOCK) for at in chosen.tolist()]
     rows = np.concatenate(places)
     return learn.take(rows[rows < len(learn)])
-
-
-def _sample(rows: LazyRows, parts: _Parts, seed: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Answer some rows to learn from, canonical and as they came, chosen by their hash."""
-    word = row_hash(pl.col(ROW), seed + 2).alias(_HASH)
-    names = [ROW, *rows.schema.names]
-    drawn = parts.train.select(*names).with_columns(word)
-    # Cut and sorted when they are few, and found by a join: a query that sorts, or one that asks
-    # whether numbers are among sorted ones, holds whole columns.
-    few = pl.col(_HASH) <= pl.lit(_below(4 * _SAMPLE, rows.count), dtype=pl.UInt64)
-    chosen = collect(drawn.filter(few), streaming=True)
-    sample = chosen.bottom_k(_SAMPLE, by=_HASH).sort(ROW)
-    numbered = rows.raw.select(rows.schema.names).with_row_index(ROW)
-    wanted = sample.select(ROW).lazy()
-    raw = collect(numbered.join(wanted, on=ROW, how="semi"), streaming=True).sort(ROW)
-    return sample.drop(_HASH), raw.drop(ROW)
-
-
-def _below(wanted: int, rows: int) -> int:
-    return min(2**64 - 1, int(2**64 * wanted / max(rows, 1)))
-
-
-def _with_memory(result: TrainResult | None, peak: int) -> TrainResult | None:
-    """Answer the result with what the process held, and warn when that broke the promise."""
-    if result is None:
-        return None
-    memory = {**result.memory, "peak": float(peak)}
-    promised = memory.get("promised")
-    if promised is None or peak <= promised:
-        return replace(result, memory=memory)
-    text = (
-        f"memory={size_text(promised)!r} was promised and the process held {size_text(peak)}: "
-        "promise more, or make the row groups of the files smaller"
-    )
-    warnings.warn(text, stacklevel=4)
-    return replace(result, memory=memory, notes=(*result.notes, text))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.clustering.kmeans import KMeans
+from headrace.clustering.step import ClusterStep
 from headrace.data.profile import profile
 from headrace.data.source import read
 from headrace.duration import seconds
@@ -299,8 +299,8 @@ def _fit_model(
     plan, rows = fitted.plan, fitted.rows.lazy().collect()
     if steps.model is None:
         return None, None
-    if isinstance(steps.model, KMeans):
-        return steps.model.fit_matrix(plan.matrix(rows)), None
+    if isinstance(steps.model, ClusterStep):
+        return steps.model.fit_matrix(plan.matrix(rows), seed=seed), None
     if parts.spec is None or parts.target is None:
         raise SettingError("a Network needs a target")
     features, network = plan.features(rows), steps.model
@@ -322,7 +322,7 @@ def _fit_model(
     return model, features
 
 
-def _refits(network: Network | KMeans | None, parts: Parts) -> bool:
+def _refits(network: Network | ClusterStep | None, parts: Parts) -> bool:
     """Answer whether the network is trained a second time, on the validation rows too.
 
     Raises:
