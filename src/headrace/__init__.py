@@ -21,7 +21,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from headrace import samples as samples
     from headrace.cache.cache import Cache as Cache
+    from headrace.clustering.deep import DeepClusters as DeepClusters
+    from headrace.clustering.hdbscan import HDBSCAN as HDBSCAN
     from headrace.clustering.kmeans import KMeans as KMeans
+    from headrace.clustering.mixture import GaussianMixture as GaussianMixture
     from headrace.conformal.settings import Conformal as Conformal
     from headrace.data.schema import Column as Column
     from headrace.data.schema import Schema as Schema
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
     from headrace.evaluate.interval_coverage import coverage as coverage
+    from headrace.evaluate.outliers import outlier_scores as outlier_scores
     from headrace.evaluate.paired import compare as compare
     from headrace.evaluate.paired import compare_splits as compare_splits
     from headrace.evaluate.pit import pit as pit
@@ -113,6 +117,7 @@ if TYPE_CHECKING:
     from headrace.result import Result as Result
     from headrace.stage import Context as Context
     from headrace.stage import Stage as Stage
+    from headrace.train.following import update_clusters as update_clusters
     from headrace.train.stage import Train as Train
     from headrace.tune.stage import Tune as Tune
     from headrace.tune.steps import search_space as search_space
@@ -126,6 +131,9 @@ _NAMES = {
     "load": "headrace.loading",
     "Network": "headrace.model.network",
     "KMeans": "headrace.clustering.kmeans",
+    "GaussianMixture": "headrace.clustering.mixture",
+    "HDBSCAN": "headrace.clustering.hdbscan",
+    "DeepClusters": "headrace.clustering.deep",
     "Runtime": "headrace.deploy.runtime",
     "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
@@ -134,6 +142,8 @@ _NAMES = {
     "Classifier": "headrace.estimators.supervised",
     "Regressor": "headrace.estimators.supervised",
     "Clusterer": "headrace.estimators.clusterer",
+    # clusters that follow a stream
+    "update_clusters": "headrace.train.following",
     # stages
     "Stage": "headrace.stage",
     "Context": "headrace.stage",
@@ -164,6 +174,7 @@ _NAMES = {
     "fairness": "headrace.evaluate.fairness",
     "find_slices": "headrace.evaluate.slices",
     "stability": "headrace.evaluate.steadiness",
+    "outlier_scores": "headrace.evaluate.outliers",
     "pit": "headrace.evaluate.pit",
     "coverage": "headrace.evaluate.interval_coverage",
     # steps of one's own

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.clustering import deep, hdbscan, kmeans, mixture
 from headrace.clustering.fitted import FittedClusters
-from headrace.clustering.kmeans import KMeans
 from headrace.data.profile import Profile
 from headrace.data.schema import Schema
 from headrace.deploy.card import card_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Opened", "Parts", "fitted_from", "open_release", "parts_of", "save"]
 
 # Loading finds steps by name among the classes that were imported.
-_HOMES = (clean, normalize, transform, KMeans, Network)
+_HOMES = (clean, normalize, transform, deep, hdbscan, kmeans, mixture, Network)
 
 
 @dataclass(frozen=True)

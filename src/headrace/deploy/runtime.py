@@ -151,6 +151,17 @@ class Runtime:
         """
         return self.distribution(self.answers(self.door(as_rows(rows))))
 
+    def distances(self, rows: object) -> NDArray[Any]:
+        """Answer how far each row is from each cluster, (rows, clusters) float64.
+
+        Raises:
+            DataError: As for `predict`.
+            SettingError: The release has no clusters.
+        """
+        if self.target is not None:
+            raise SettingError(f"the release {self.version} answers {self.task}, not clusters")
+        return self._run(self.door(as_rows(rows)), ("distances",))["distances"]
+
     def output(self, rows: object) -> NDArray[Any]:
         """Answer the graph's main output: probabilities, values, or clusters, one row for each."""
         return self.run(self.door(as_rows(rows)))
@@ -161,12 +172,14 @@ class Runtime:
 
     def answers(self, blocks: Blocks) -> dict[str, NDArray[Any]]:
         """Answer all that the graph answers for canonical blocks; many rows go in portions."""
+        return self._run(blocks, self.answer_names)
+
+    def _run(self, blocks: Blocks, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         count = len(blocks.numbers)
         if count <= _BATCH:
             feed = {name: getattr(blocks, name) for name in self._inputs}
-            found = self.session.run(self.answer_names, feed)
-            return dict(zip(self.answer_names, found, strict=True))
-        parts = [self.answers(_slice(blocks, i)) for i in range(0, count, _BATCH)]
+            return dict(zip(names, self.session.run(names, feed), strict=True))
+        parts = [self._run(_slice(blocks, i), names) for i in range(0, count, _BATCH)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:

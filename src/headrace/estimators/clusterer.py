@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 
 from headrace.clustering.kmeans import KMeans
+from headrace.clustering.step import ClusterStep
 from headrace.data.infer import infer_schema
 from headrace.errors import SettingError
 from headrace.estimators.base import PipelineEstimator
@@ -157,7 +158,7 @@ class Clusterer(
         if self.steps is None:
             schema = infer_schema(table.lazy(), kinds=self.kinds)
             return _default_steps({column.kind for column in schema.columns})
-        if self.steps and isinstance(self.steps[-1], KMeans):
+        if self.steps and isinstance(self.steps[-1], ClusterStep):
             raise SettingError(
                 "the steps of a Clusterer end before the clusters: leave out hr.KMeans, and say "
                 "n_clusters and the like to the Clusterer"

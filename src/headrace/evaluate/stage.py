@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from headrace.clustering.kmeans import KMeans
+from headrace.clustering.fitted import NOISE
+from headrace.clustering.step import ClusterStep
 from headrace.data.scan import in_memory
 from headrace.data.source import read
 from headrace.errors import NotTrainedError
@@ -281,18 +282,25 @@ class Evaluate(Stage):
     def _clusters(self, fitted: Fitted, data: object) -> ClusterEvaluation:
         clusters = fitted.clusters
         matrix = fitted.matrix(fitted.conform(data))
-        settings = fitted.steps[-1].get_params()
+        clusterer, labels = fitted.steps[-1].copy(), clusters.predict(matrix)
+        if not isinstance(clusterer, ClusterStep):
+            raise NotTrainedError("a pipeline without a clusterer at its end has no clusters")
+        if "random_state" in clusterer.get_params():
+            clusterer.set_params(random_state=None)  # so that each refit has a seed of its own
+        inside = labels != NOISE
+        noise = f"{(~inside).sum():,} of {len(labels):,} rows are noise and left out"
 
         def refit(rows: NDArray[Any], seed: int) -> Any:
-            return KMeans(**(settings | {"random_state": seed})).fit_matrix(rows).predict
+            return clusterer.fit_matrix(rows, seed=seed).predict
 
         with bar("evaluate", None) as progress:
             progress.advance(note="resampling")
             return evaluate_clusters(
-                matrix,
-                clusters.predict(matrix),
+                matrix[inside],
+                labels[inside],
                 clusters.centres,
                 columns=[info.name for info in fitted.plan.outputs],
                 refit=refit,
                 confidence=self.confidence,
+                notes=() if inside.all() else (noise,),
             )

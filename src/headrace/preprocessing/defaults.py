@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["default_steps", "steps_code"]
 
 _INDENT = " " * 4
-_PUBLIC = {"clean", "normalize", "transform", "KMeans", "Network", *selector.__all__}
+_CLUSTERERS = {"DeepClusters", "GaussianMixture", "HDBSCAN", "KMeans"}
+_PUBLIC = {"clean", "normalize", "transform", "Network", *_CLUSTERERS, *selector.__all__}
 
 
 def default_steps(schema: Schema) -> list[Step]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from headrace.clustering.kmeans import KMeans
+from headrace.clustering import deep, hdbscan, kmeans, mixture
 from headrace.model.network import Network
 from headrace.partitions.task import Task, task
 from headrace.preprocessing import clean, normalize, transform
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Elsewhere", "RemoteTrials", "run_trial", "stays_here"]
 
 # A worker finds steps by name among the classes that were imported.
-_HOMES = (clean, normalize, transform, KMeans, Network)
+_HOMES = (clean, normalize, transform, deep, hdbscan, kmeans, mixture, Network)
 _OURS = "headrace."
 
 
