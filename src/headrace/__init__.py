@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from headrace.estimators.clusterer import Clusterer as Clusterer
     from headrace.estimators.supervised import Classifier as Classifier
     from headrace.estimators.supervised import Regressor as Regressor
+    from headrace.evaluate.cluster_cards import cluster_cards as cluster_cards
     from headrace.evaluate.cluster_number import choose_k as choose_k
     from headrace.evaluate.explanation.explain import explain as explain
     from headrace.evaluate.fairness import fairness as fairness
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.evaluate.steadiness import stability as stability
     from headrace.loading import load as load
+    from headrace.maintain.cluster_drift import cluster_drift as cluster_drift
     from headrace.maintain.policy import Policy as Policy
     from headrace.maintain.stage import Maintain as Maintain
     from headrace.model.network import Network as Network
@@ -168,6 +170,8 @@ _NAMES = {
     # evaluation
     "card": "headrace.deploy.card",
     "choose_k": "headrace.evaluate.cluster_number",
+    "cluster_cards": "headrace.evaluate.cluster_cards",
+    "cluster_drift": "headrace.maintain.cluster_drift",
     "compare": "headrace.evaluate.paired",
     "compare_splits": "headrace.evaluate.paired",
     "explain": "headrace.evaluate.explanation.explain",

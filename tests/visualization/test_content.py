@@ -61,7 +61,7 @@ def test_clusters_show_their_points_their_sizes_and_their_silhouettes() -> None:
         silhouettes=random.random(30),
     )
     page = shown(result)
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 4
     assert "found again" in page
 
 

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from headrace.visualization.classification import precision_recall as precision_recall
     from headrace.visualization.classification import roc as roc
     from headrace.visualization.cluster_number import cluster_numbers as cluster_numbers
+    from headrace.visualization.cluster_profiles import cluster_profile as cluster_profile
+    from headrace.visualization.cluster_profiles import cluster_shares as cluster_shares
+    from headrace.visualization.cluster_profiles import cluster_traits as cluster_traits
+    from headrace.visualization.cluster_profiles import cluster_tree as cluster_tree
     from headrace.visualization.clusters import cluster_scatter as cluster_scatter
     from headrace.visualization.clusters import silhouette as silhouette
     from headrace.visualization.columns import before_after as before_after
@@ -60,7 +64,11 @@ _NAMES = {
     "before_after": "columns",
     "calibration": "classification",
     "cluster_numbers": "cluster_number",
+    "cluster_profile": "cluster_profiles",
     "cluster_scatter": "clusters",
+    "cluster_shares": "cluster_profiles",
+    "cluster_traits": "cluster_profiles",
+    "cluster_tree": "cluster_profiles",
     "comparison": "verdicts",
     "coverage": "intervals",
     "confusion": "classification",

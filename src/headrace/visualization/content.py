@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from headrace.errors import HeadraceError, SettingError
 from headrace.result import Result
 from headrace.visualization.classification import calibration, confusion, precision_recall, roc
+from headrace.visualization.cluster_profiles import cluster_profile, cluster_tree
 from headrace.visualization.clusters import cluster_scatter, silhouette
 from headrace.visualization.columns import distributions
 from headrace.visualization.curves import training_curves, tuning
@@ -197,7 +198,7 @@ def _has_front(result: Any) -> bool:
 
 
 def _has_plane(result: Any) -> bool:
-    return _has("matrix")(result) and result.matrix.shape[1] > 1
+    return _has("matrix")(result) and result.matrix.shape[1] > 1 and len(result.centres) > 1
 
 
 def _classifies(result: Any) -> bool:
@@ -231,7 +232,7 @@ _PICTURES: tuple[tuple[Callable[[Any], bool], tuple[Draw, ...]], ...] = (
     (_has("importance"), (importance,)),
     (_has("curve"), (coverage,)),
     (_has("reaches"), (reaches,)),
-    (_has_plane, (cluster_scatter,)),
+    (_has_plane, (cluster_scatter, cluster_profile, cluster_tree)),
     (_has("silhouettes"), (silhouette,)),
     (_columns_have("edges"), (distributions,)),
     (_columns_have("alarm"), (drift,)),
