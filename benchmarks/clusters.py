@@ -1,6 +1,6 @@
 """Clusters: out of core beside scikit-learn, what each clusterer finds, ids over refits, claims.
 
-    python benchmarks/clusters.py                  # a million rows, all questions
+    python benchmarks/clusters.py                  # three million rows, all questions
     python benchmarks/clusters.py --tiny           # a look, in a minute
 
 1. Time, peak memory (`VmHWM`, each run a process of its own) and inertia of k-means on a Parquet
@@ -57,7 +57,7 @@ def run(way: str, path: Path) -> None:
         found, seconds = pipe.fitted.clusters, time.perf_counter() - started
         inertia = found.inertia
     elif way == "headrace out of core":
-        pipe = hr.Pipeline([hr.normalize.Standardize(), kmeans], memory="1500MB")
+        pipe = hr.Pipeline([hr.normalize.Standardize(), kmeans], memory="1GB")
         pipe.train(pl.scan_parquet(path))
         found, seconds = pipe.fitted.clusters, time.perf_counter() - started
         inertia = found.inertia
@@ -231,7 +231,7 @@ def named(trials: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tiny", action="store_true", help="small tables, few trials")
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=3_000_000)
     parser.add_argument("--trials", type=int, default=400)
     parser.add_argument("--run", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--path", type=Path, help=argparse.SUPPRESS)

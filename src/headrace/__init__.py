@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from headrace.train.stage import Train as Train
     from headrace.tune.stage import Tune as Tune
     from headrace.tune.steps import search_space as search_space
+    from headrace.visualization.style import style as style
 
 __version__ = "0.1.0"
 
@@ -173,6 +174,7 @@ _NAMES = {
     "cluster_cards": "headrace.evaluate.cluster_cards",
     "cluster_drift": "headrace.maintain.cluster_drift",
     "compare": "headrace.evaluate.paired",
+    "style": "headrace.visualization.style",
     "compare_splits": "headrace.evaluate.paired",
     "explain": "headrace.evaluate.explanation.explain",
     "fairness": "headrace.evaluate.fairness",

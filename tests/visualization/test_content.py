@@ -36,7 +36,7 @@ def test_a_training_without_epochs_has_no_picture() -> None:
 
 def test_an_evaluation_without_its_rows_shows_its_metrics() -> None:
     page = shown(Evaluation("price", "regression", 100, {"r2": SCORE}, "r2", notes=("few rows",)))
-    assert '<td class="number">0.90</td>' in page
+    assert '<td class="number" data-value="0.90">0.90</td>' in page
     assert "<li>few rows</li>" in page
 
 

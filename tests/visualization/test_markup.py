@@ -24,7 +24,7 @@ def test_html_that_was_made_here_stays() -> None:
 
 def test_numbers_stand_on_the_right_text_on_the_left() -> None:
     made = table(Table(["n", "words"], [[1234567, "a"], [None, "b"]]))
-    assert '<td class="number">1,234,567</td><td>a</td>' in made
+    assert '<td class="number" data-value="1234567">1,234,567</td><td>a</td>' in made
     assert '<td class="number">–</td>' in made
 
 

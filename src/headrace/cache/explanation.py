@@ -92,15 +92,10 @@ class Explanation(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the seconds that each kept part saved."""
-        from headrace.visualization.style import axes, style
+        from headrace import visualization
 
-        kept = [line for line in self.lines if line.kept]
-        with style():
-            ax = axes(ax)
-            ax.barh([line.part for line in kept], [line.saved for line in kept])
-            ax.set(xlabel="saved (s)", title="Parts that were kept")
-            ax.invert_yaxis()
-        return ax
+        axes: Axes = visualization.time_saved(self, ax=ax)
+        return axes
 
     def _repr_html_(self) -> str:
         cells = [

@@ -114,19 +114,10 @@ class Verification(Result):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the difference of each path against the tolerance, on a logarithmic scale."""
-        from headrace.visualization.style import INK, axes, style, thin
+        from headrace import visualization
 
-        smallest = float(np.finfo(np.float64).eps)
-        shown = [max(min(value, 1e6), smallest) for value in self.differences.values()]
-        with style():
-            ax = axes(ax, height=2.6)
-            ax.barh(list(self.differences), shown)
-            ax.axvline(self.tolerance, color=INK, linestyle="--", linewidth=1, label="tolerance")
-            ax.set(xscale="log", xlabel="largest difference", title="Agreement of the paths")
-            ax.set_xlim(smallest / 2, 10 * max(self.tolerance, *shown))
-            ax.invert_yaxis()
-            ax.legend()
-        return thin(ax, grid="x")
+        axes: Axes = visualization.parity(self, ax=ax)
+        return axes
 
 
 def verify_paths(

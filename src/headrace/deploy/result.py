@@ -82,14 +82,10 @@ class DeployResult(Result):
         """Draw how the paths agreed; the sizes of the files when there was one path only."""
         if self.verification is not None:
             return self.verification.plot(ax)
-        from headrace.visualization.style import axes, style
+        from headrace import visualization
 
-        with style():
-            ax = axes(ax)
-            ax.barh(list(self.sizes), [size / 1024 for size in self.sizes.values()])
-            ax.set(xlabel="size (KiB)", title="Files of the release")
-            ax.invert_yaxis()
-        return ax
+        axes: Axes = visualization.release_files(self, ax=ax)
+        return axes
 
 
 def _size(count: int) -> str:

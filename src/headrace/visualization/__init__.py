@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from headrace.visualization.curves import tuning as tuning
     from headrace.visualization.dependencies import dependence as dependence
     from headrace.visualization.dependencies import dependence_pair as dependence_pair
+    from headrace.visualization.deployment import parity as parity
+    from headrace.visualization.deployment import release_files as release_files
+    from headrace.visualization.deployment import time_saved as time_saved
     from headrace.visualization.explanation import importance as importance
     from headrace.visualization.heatmap import relations as relations
     from headrace.visualization.intervals import coverage as coverage
@@ -80,6 +83,9 @@ _NAMES = {
     "importance": "explanation",
     "learning_rates": "curves",
     "pareto": "trials",
+    "parity": "deployment",
+    "release_files": "deployment",
+    "time_saved": "deployment",
     "pit": "judgement",
     "precision_recall": "classification",
     "quality": "shift",

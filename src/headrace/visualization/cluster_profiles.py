@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
 from headrace.errors import SettingError
 from headrace.visualization.style import (
@@ -20,6 +19,7 @@ from headrace.visualization.style import (
     thin,
 )
 from headrace.visualization.text import label
+from headrace.visualization.theme import diverging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -113,8 +113,7 @@ def _heat(
         return ax
     largest = float(np.nanmax(np.abs(shown))) if np.isfinite(shown).any() else 1.0
     most = min(_MOST_EFFECT, max(1.0, largest))
-    colours = LinearSegmentedColormap.from_list("profile", [PALETTE[1], PAPER, PALETTE[0]])
-    picture = ax.imshow(shown, cmap=colours, vmin=-most, vmax=most, aspect="auto")
+    picture = ax.imshow(shown, cmap=diverging(), vmin=-most, vmax=most, aspect="auto")
     ax.set_xticks(range(len(rows)), [label(row, longest=12) for row in rows])
     ax.set_yticks(range(len(names)), [label(name, longest=28) for name in names])
     thin(ax, grid=None).tick_params(length=0)

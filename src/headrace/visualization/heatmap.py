@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
-from headrace.visualization.style import INK, MUTED, PALETTE, PAPER, axes, drawn, thin
+from headrace.visualization.style import INK, MUTED, PAPER, axes, drawn, thin
 from headrace.visualization.text import label
+from headrace.visualization.theme import diverging
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,8 +48,7 @@ def relations(result: Any, ax: Axes | None = None) -> Axes:
     for i, first in enumerate(names):
         for j, second in enumerate(names[:i]):
             values[i, j] = sure.get((first, second), sure.get((second, first), np.nan))
-    colours = LinearSegmentedColormap.from_list("relations", [PALETTE[1], PAPER, PALETTE[0]])
-    picture = ax.imshow(values[1:, :-1], cmap=colours, vmin=-1, vmax=1, aspect="auto")
+    picture = ax.imshow(values[1:, :-1], cmap=diverging(), vmin=-1, vmax=1, aspect="auto")
     shown = [label(name, longest=20) for name in names]
     ax.set_xticks(
         range(len(names) - 1), shown[:-1], rotation=45, ha="right", rotation_mode="anchor"

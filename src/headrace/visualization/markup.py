@@ -102,13 +102,25 @@ def table(shown: Table) -> Html:
         f"<th{kind}>{text(name)}</th>" for name, kind in zip(shown.columns, classes, strict=True)
     )
     body = "".join(
-        f"<tr>{''.join(f'<td{c}>{text(v)}</td>' for v, c in zip(row, classes, strict=True))}</tr>"
+        f"<tr>{''.join(_cell(v, kind) for v, kind in zip(row, classes, strict=True))}</tr>"
         for row in shown.rows
     )
     return Html(
         f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
+
+
+def _cell(value: object, kind: str) -> str:
+    """Answer a cell, with the value that it is sorted by where its text hides it."""
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    sorted_by = ""
+    if isinstance(value, Figure):
+        sorted_by = value.replace(",", "").replace("−", "-")
+    elif plain and math.isfinite(value):  # type: ignore[arg-type]
+        sorted_by = repr(value)
+    given = f' data-value="{html.escape(sorted_by)}"' if sorted_by not in {"", "–"} else ""
+    return f"<td{kind}{given}>{text(value)}</td>"
 
 
 def _are_numbers(values: Sequence[object]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import html
 import re
 from datetime import UTC, datetime
@@ -13,7 +15,9 @@ from headrace.storage.files import write_file
 from headrace.visualization.content import Content, Numbers, render
 from headrace.visualization.headline import headline
 from headrace.visualization.markup import facts as cards
+from headrace.visualization.style import style
 from headrace.visualization.text import browser_fonts
+from headrace.visualization.theme import DARK, LIGHT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,28 +34,40 @@ _HEADINGS = {
     "maintain": "Maintenance",
 }
 
+# Nothing is loaded, and no script runs but the one whose digest stands here.
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
+    "script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+)
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="generator" content="headrace">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>
+{colours}
 {css}</style>
 </head>
 <body{bare}>
-<header><div><p class="kind">headrace report</p><h1>{title}</h1><p>{about}</p></div></header>
+<a class="skip" href="#main">Skip to the results</a>
+<header><div><p class="kind">headrace report</p>
+<button id="theme" type="button" hidden>Dark</button>
+<h1>{title}</h1><p>{about}</p></div></header>
 <div class="layout">
 {facts}
 <div class="body">
 <nav aria-label="Sections"><ol>{links}</ol></nav>
-<main>
+<main id="main">
 {sections}
 </main>
 </div>
 <footer>{written}</footer>
 </div>
+<script>{script}</script>
 </body>
 </html>
 """
@@ -85,10 +101,10 @@ def report(
         >>> "<h1>Income &lt;2026&gt;</h1>" in page, "48,842" in page
         (True, True)
     """
-    salt = Numbers()
+    salt, script = Numbers(), _asset("report.js")
     shown = {_heading(name): content for name, content in sections.items()}
     names = {heading: f"s{n}-{_slug(heading)}" for n, heading in enumerate(shown, start=1)}
-    with browser_fonts():
+    with browser_fonts(), style():
         parts = [
             f'<section id="{names[heading]}"><h2>{html.escape(heading)}</h2>'
             f"{render(content, salt)}</section>"
@@ -100,7 +116,10 @@ def report(
     return _PAGE.format(
         title=html.escape(title),
         about=html.escape(about),
-        css=files("headrace.visualization").joinpath("report.css").read_text(encoding="utf-8"),
+        policy=_POLICY.format(digest=_digest(script)),
+        colours=_colours(),
+        css=_asset("report.css"),
+        script=script,
         bare="" if top else ' class="bare"',
         facts=cards(top),
         links="".join(links),
@@ -134,6 +153,28 @@ def write_report(
     target.parent.mkdir(parents=True, exist_ok=True)
     write_file(target, page.encode("utf-8"))
     return target
+
+
+def _asset(name: str) -> str:
+    return files("headrace.visualization").joinpath(name).read_text(encoding="utf-8")
+
+
+def _digest(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _colours() -> str:
+    """Answer the colours of both themes: the system's, or the one that was chosen on the page."""
+    light, dark = (
+        "; ".join(f"{name}: {colour}" for name, colour in theme.variables.items())
+        for theme in (LIGHT, DARK)
+    )
+    return (
+        f":root {{ color-scheme: light; {light} }}\n"
+        f"@media screen {{ :root[data-theme=dark] {{ color-scheme: dark; {dark} }} }}\n"
+        "@media screen and (prefers-color-scheme: dark) "
+        f"{{ :root:not([data-theme=light]) {{ color-scheme: dark; {dark} }} }}"
+    )
 
 
 def _heading(name: str) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import matplotlib as mpl
 
-from headrace.visualization.style import FAINT, GRID, INK, MUTED, PALETTE, PAPER, style
+from headrace.visualization.style import style
+from headrace.visualization.theme import LIGHT
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,14 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["VARIABLES", "svg"]
 
 # The colours of the house style -> the CSS variables that a page gives them.
-VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    FAINT: "--faint",
-    GRID: "--grid",
-    PAPER: "--paper",
-    **{colour: f"--c{number}" for number, colour in enumerate(PALETTE, start=1)},
-}
+VARIABLES = {colour: name for name, colour in LIGHT.variables.items()}
 
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)

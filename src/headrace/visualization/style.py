@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from math import ceil
 from typing import TYPE_CHECKING, Any, ParamSpec
@@ -12,6 +13,7 @@ from cycler import cycler
 from matplotlib.figure import Figure
 
 from headrace.visualization.text import families
+from headrace.visualization.theme import DARK, LIGHT, Theme, darken
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -38,55 +40,29 @@ __all__ = [
 
 P = ParamSpec("P")
 
-# Okabe and Ito (2008), "Color universal design", in an order that keeps neighbours far apart; their
-# yellow is replaced by an ochre that stands out on white, black by a violet.
-PALETTE = (
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#7b5fb0",
-    "#8a7a52",
-)
+PALETTE = LIGHT.palette
 MARKERS = "os^Dv<>P"
-INK = "#1c2733"
-MUTED = "#5b6876"
-FAINT = "#b4bec9"
-GRID = "#e4e9ee"
-PAPER = "#ffffff"
+INK, MUTED, FAINT, GRID, PAPER = LIGHT.ink, LIGHT.muted, LIGHT.faint, LIGHT.grid, LIGHT.paper
 
 _TITLE_INCHES = 0.28
 
-_SETTINGS: dict[str, Any] = {
-    "figure.facecolor": PAPER,
+_SIZES: dict[str, Any] = {
     "figure.dpi": 110,
     "savefig.dpi": 160,
     "font.size": 10,
-    "axes.facecolor": PAPER,
-    "axes.edgecolor": FAINT,
     "axes.linewidth": 0.8,
-    "axes.labelcolor": MUTED,
     "axes.labelsize": 10,
     "axes.titlesize": 12,
     "axes.titleweight": "bold",
-    "axes.titlecolor": INK,
     "axes.titlelocation": "left",
     "axes.titlepad": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "axes.prop_cycle": cycler(color=PALETTE),
     "axes.formatter.use_mathtext": False,
     "axes.unicode_minus": True,
-    "grid.color": GRID,
     "grid.linewidth": 0.8,
-    "xtick.color": FAINT,
-    "ytick.color": FAINT,
-    "xtick.labelcolor": MUTED,
-    "ytick.labelcolor": MUTED,
     "xtick.labelsize": 9,
     "ytick.labelsize": 9,
     "lines.linewidth": 1.8,
@@ -94,36 +70,77 @@ _SETTINGS: dict[str, Any] = {
     "patch.linewidth": 0,
     "legend.frameon": False,
     "legend.fontsize": 9,
-    "legend.labelcolor": INK,
-    "text.color": INK,
     "text.usetex": False,
     # Text stays text in SVG: small, searchable, drawn with the fonts of the reader.
     "svg.fonttype": "none",
 }
 
+_theme: ContextVar[Theme] = ContextVar("theme", default=LIGHT)
+
+
+def _colours(theme: Theme) -> dict[str, Any]:
+    return {
+        "figure.facecolor": theme.paper,
+        "savefig.facecolor": theme.paper,
+        "axes.facecolor": theme.paper,
+        "axes.edgecolor": theme.faint,
+        "axes.labelcolor": theme.muted,
+        "axes.titlecolor": theme.ink,
+        "axes.prop_cycle": cycler(color=theme.palette),
+        "grid.color": theme.grid,
+        "xtick.color": theme.faint,
+        "ytick.color": theme.faint,
+        "xtick.labelcolor": theme.muted,
+        "ytick.labelcolor": theme.muted,
+        "legend.labelcolor": theme.ink,
+        "text.color": theme.ink,
+    }
+
 
 @contextmanager
-def style() -> Iterator[None]:
+def style(*, dark: bool = False) -> Iterator[None]:
     """Draw in the house style inside the block; afterwards matplotlib is as it was.
 
+    Pictures of headrace look like this anyway: the block is for pictures of your own, and for
+    dark ones.
+
+    Args:
+        dark: Whether to draw for a dark page.
+
     Example:
-        >>> with style():
-        ...     ax = axes()
-        >>> ax.get_facecolor()
-        (1.0, 1.0, 1.0, 1.0)
+        >>> import matplotlib.pyplot as plt
+        >>> with style(dark=True):
+        ...     figure, ax = plt.subplots()
+        >>> ax.get_facecolor() == figure.get_facecolor() != (1.0, 1.0, 1.0, 1.0)
+        True
+        >>> plt.close(figure)
     """
-    settings: Any = {**_SETTINGS, "font.family": list(families())}
-    with mpl.rc_context(settings):
-        yield
+    theme = DARK if dark else LIGHT
+    settings: Any = {**_SIZES, **_colours(theme), "font.family": list(families())}
+    token = _theme.set(theme)
+    try:
+        with mpl.rc_context(settings):
+            yield
+    finally:
+        _theme.reset(token)
 
 
 def drawn(draw: Callable[P, Axes]) -> Callable[P, Axes]:
-    """Make a function draw in the house style."""
+    """Make a function draw in the house style: light, or dark inside of `style(dark=True)`.
+
+    The function itself knows the light colours alone.
+    """
 
     @wraps(draw)
     def in_style(*arguments: P.args, **named: P.kwargs) -> Axes:
+        dark = _theme.get() is DARK
         with style():
-            return draw(*arguments, **named)
+            ax = draw(*arguments, **named)
+            figure = ax.get_figure(root=True)
+            if dark and figure is not None:
+                figure.draw_without_rendering()  # ticks are made when they are first drawn
+                darken(figure)
+        return ax
 
     return in_style
 
