@@ -12,7 +12,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 import headrace as hr
-from headrace.visualization import cluster_profile, importance, training_curves
+from headrace.visualization import importance, training_curves
 from headrace.visualization.theme import DARK, LIGHT, Theme
 
 if TYPE_CHECKING:
@@ -111,16 +111,6 @@ def test_pictures_are_dark_inside_of_the_block_alone() -> None:
     assert not {LIGHT.paper, LIGHT.ink, LIGHT.palette[0]} & dark
     assert {LIGHT.paper, LIGHT.ink, LIGHT.palette[0]} <= light
     assert not {DARK.paper, DARK.ink} & light
-
-
-def test_heat_maps_have_a_dark_middle() -> None:
-    from types import SimpleNamespace
-
-    matrix, labels = np.random.default_rng(0).normal(size=(40, 3)), np.repeat([0, 1], 20)
-    given = SimpleNamespace(matrix=matrix, labels=labels, columns=())
-    with hr.style(dark=True):
-        (picture,) = cluster_profile(given).images
-    assert to_hex(picture.get_cmap()(0.5)) == DARK.paper
 
 
 def test_colours_of_the_users_own_stay() -> None:

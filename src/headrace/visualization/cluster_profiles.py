@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import SettingError
+from headrace.visualization.cells import cells
 from headrace.visualization.style import (
     INK,
     MUTED,
     PALETTE,
-    PAPER,
     axes,
     by_row,
     colour,
     drawn,
     thin,
 )
-from headrace.visualization.text import label
-from headrace.visualization.theme import diverging
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["cluster_profile", "cluster_shares", "cluster_traits", "cluster_tree"]
 
 _MOST_COLUMNS = 24
-_WRITTEN = 14
 _MOST_EFFECT = 3.0
 """Larger ones have the strongest colour too: one of 30 must not pale all others."""
-
-_STRONG = 0.6
-"""From this share of the scale on, dark cells carry light text."""
 
 
 @drawn
@@ -57,7 +51,7 @@ def cluster_profile(result: Any, ax: Axes | None = None) -> Axes:
         [f"cluster {number}" for number in clusters],
         names,
         title="Profile of the clusters",
-        legend="standard deviations from all",
+        legend="standard deviations",
         ax=ax,
     )
 
@@ -86,7 +80,7 @@ def cluster_traits(result: Any, ax: Axes | None = None) -> Axes:
         [f"cluster {card.cluster}" for card in result.cards],
         [name if value is None else f"{name} = {value}" for name, value in chosen],
         title="What distinguishes the clusters",
-        legend="effect in standard deviations",
+        legend="standard deviations",
         ax=ax,
     )
 
@@ -113,22 +107,8 @@ def _heat(
         return ax
     largest = float(np.nanmax(np.abs(shown))) if np.isfinite(shown).any() else 1.0
     most = min(_MOST_EFFECT, max(1.0, largest))
-    picture = ax.imshow(shown, cmap=diverging(), vmin=-most, vmax=most, aspect="auto")
-    ax.set_xticks(range(len(rows)), [label(row, longest=12) for row in rows])
-    ax.set_yticks(range(len(names)), [label(name, longest=28) for name in names])
-    thin(ax, grid=None).tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    if len(rows) <= _WRITTEN:
-        for (i, j), value in np.ndenumerate(shown):
-            if np.isfinite(value):
-                text = f"{value:+.1f}".replace("-", "−") if abs(value) >= 0.05 else "0"
-                ink = PAPER if abs(value) > _STRONG * most else INK
-                ax.text(j, i, text, ha="center", va="center", size=8, color=ink)
-    figure: Any = ax.get_figure(root=False)
-    bar = figure.colorbar(picture, ax=ax, shrink=0.8, aspect=26, pad=0.02)
-    bar.outline.set_visible(False)
-    bar.set_label(legend, size=9)
+    cells(ax, shown, rows=names, columns=rows, most=most)
+    ax.set_title(legend, loc="right", size=9, color=MUTED, weight="normal")
     return ax
 
 

@@ -289,10 +289,31 @@ def _settings(result: Any) -> Table:
 def _clusters(result: Any) -> Table:
     found: Sequence[float | None] = result.recovery or [None] * len(result.sizes)
     rows = [
-        (number, size, f"{size / result.rows:.1%}", share)
+        (number, size, Figure(f"{size / result.rows:.1%}"), share)
         for number, (size, share) in enumerate(zip(result.sizes, found, strict=True))
     ]
     return Table(("cluster", "rows", "share", "found again"), rows)
+
+
+def _cards(result: Any) -> Table:
+    rows = [
+        (card.cluster, card.name, card.rows, Figure(f"{card.share:.1%}")) for card in result.cards
+    ]
+    return Table(("cluster", "what distinguishes it", "rows", "share"), rows)
+
+
+def _shares(result: Any) -> Table:
+    rows = [
+        (
+            "noise" if one.cluster < 0 else one.cluster,
+            one.rows_before,
+            one.rows,
+            *(Figure(f"{s:.1%}") for s in (one.share_before, one.share, one.low, one.high)),
+        )
+        for one in result.shares
+    ]
+    names = ("cluster", "rows before", "rows now", "share before", "share now", "low", "high")
+    return Table(names, rows)
 
 
 def _stability(result: Any) -> Table:
@@ -373,6 +394,8 @@ _TABLES: tuple[tuple[Callable[[Any], bool], Callable[[Any], Table]], ...] = (
     (lambda result: _has("trials")(result) and _has("parameters")(result), _settings),
     (_has("stability"), _stability),
     (_has("inertia"), _clusters),
+    (_has("cards"), _cards),
+    (_has("shares"), _shares),
     (_has("search_rows"), _slices),
     (_has("learnt"), _learnt),
     (lambda result: _has("curve")(result) or _has("reaches")(result), _intervals),

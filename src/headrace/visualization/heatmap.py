@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.visualization.style import INK, MUTED, PAPER, axes, drawn, thin
-from headrace.visualization.text import label
-from headrace.visualization.theme import diverging
+from headrace.visualization.cells import cells
+from headrace.visualization.style import MUTED, axes, drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +16,6 @@ __all__ = ["relations"]
 
 _MOST = 24
 _MEASURES = {"spearman", "cramers_v", "correlation_ratio"}
-_WRITTEN = 14
 _ALPHA = 0.01
 
 
@@ -48,19 +46,9 @@ def relations(result: Any, ax: Axes | None = None) -> Axes:
     for i, first in enumerate(names):
         for j, second in enumerate(names[:i]):
             values[i, j] = sure.get((first, second), sure.get((second, first), np.nan))
-    picture = ax.imshow(values[1:, :-1], cmap=diverging(), vmin=-1, vmax=1, aspect="auto")
-    shown = [label(name, longest=20) for name in names]
-    ax.set_xticks(
-        range(len(names) - 1), shown[:-1], rotation=45, ha="right", rotation_mode="anchor"
-    )
-    ax.set_yticks(range(len(names) - 1), shown[1:])
-    thin(ax, grid=None).tick_params(length=0)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
-    if len(names) <= _WRITTEN:
-        _write(ax, values[1:, :-1])
-    whole: Any = ax.get_figure(root=False)
-    whole.colorbar(picture, ax=ax, shrink=0.7, aspect=24, pad=0.02).outline.set_visible(False)
+    cells(ax, values[1:, :-1], rows=names[1:], columns=names[:-1], most=1.0, text="{:.2f}")
+    for name in ax.get_xticklabels():
+        name.set(rotation=45, ha="right", rotation_mode="anchor")
     return ax
 
 
@@ -72,11 +60,3 @@ def _chosen(sure: dict[tuple[str, str], float], target: str | None) -> list[str]
             strongest[name] = max(strongest.get(name, 0.0), abs(value))
     order = sorted(strongest, key=lambda name: (name != target, -strongest[name]))
     return order[:_MOST]
-
-
-def _write(ax: Axes, values: Any) -> None:
-    for (i, j), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            colour = PAPER if abs(value) > 0.6 else INK
-            text = f"{value:.2f}".replace("-", "−")
-            ax.text(j, i, text, ha="center", va="center", size=8, color=colour)

@@ -171,6 +171,9 @@ def fairness(result: Any, ax: Axes | None = None) -> Axes:
         panel.set_ylim(len(groups) - 0.5, -0.5)
         thin(panel, grid="x").tick_params(axis="y", length=0)
         panel.set_title(measure, size=10)
+    ax.set_title("Fairness")
+    note = f"line: {label(result.reference)} · orange: differs from it"
+    ax.set_title(note, loc="right", size=9, color=MUTED, weight="normal")
     return ax
 
 

@@ -97,7 +97,8 @@ def table(shown: Table) -> Html:
     """
     numeric = (_are_numbers([row[n] for row in shown.rows]) for n in range(len(shown.columns)))
     classes = [' class="number"' if right else "" for right in numeric]
-    caption = f"<caption>{text(shown.caption)}</caption>" if shown.caption else ""
+    # Above the table, not in it: a caption would be as wide as a table that scrolls.
+    caption = f'<p class="caption">{text(shown.caption)}</p>' if shown.caption else ""
     head = "".join(
         f"<th{kind}>{text(name)}</th>" for name, kind in zip(shown.columns, classes, strict=True)
     )
@@ -106,7 +107,7 @@ def table(shown: Table) -> Html:
         for row in shown.rows
     )
     return Html(
-        f'<div class="scroll"><table>{caption}<thead><tr>{head}</tr></thead>'
+        f'{caption}<div class="scroll"><table><thead><tr>{head}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.colors import Colormap, LinearSegmentedColormap, to_rgb, to_rgba_array
+from matplotlib.colors import to_rgb, to_rgba_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["DARK", "LIGHT", "Theme", "darken", "diverging"]
-
-_DIVERGING = "headrace diverging"
+__all__ = ["DARK", "LIGHT", "Theme", "darken"]
 
 
 @dataclass(frozen=True)
@@ -99,18 +97,6 @@ _PAIRS = tuple(
 _PARTS = ("facecolor", "edgecolor", "color", "markerfacecolor", "markeredgecolor")
 
 
-def diverging(theme: Theme = LIGHT) -> Colormap:
-    """Answer the colours of values around a middle: low, none, high.
-
-    Example:
-        >>> from matplotlib.colors import to_hex
-        >>> to_hex(diverging()(0.5)), to_hex(diverging()(1.0)) == LIGHT.palette[0]
-        ('#ffffff', True)
-    """
-    ends = [theme.palette[1], theme.paper, theme.palette[0]]
-    return LinearSegmentedColormap.from_list(_DIVERGING, ends, N=257)
-
-
 def darken(figure: Figure) -> None:
     """Give everything on a figure that has a colour of the light theme that of the dark one.
 
@@ -119,9 +105,6 @@ def darken(figure: Figure) -> None:
     for artist in figure.findobj():
         for part in _PARTS:
             _recolour(artist, part)
-        colours: Any = getattr(artist, "get_cmap", None)
-        if colours is not None and colours().name == _DIVERGING:
-            artist.set_cmap(diverging(DARK))  # type: ignore[attr-defined]
 
 
 def _recolour(artist: Any, part: str) -> None:
