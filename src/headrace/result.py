@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
@@ -43,7 +42,9 @@ class Result(ABC):
         return self.summary()
 
     def _repr_html_(self) -> str:
-        return f"<pre>{html.escape(self.summary())}</pre>"
+        from headrace.visualization.notebook import notebook
+
+        return notebook(self)
 
 
 def finite(value: Any) -> Any:

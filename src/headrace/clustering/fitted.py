@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedClusters(ABC):
     """Clusters, whatever found them.
 
@@ -56,6 +56,11 @@ class FittedClusters(ABC):
     reach: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
     kind: ClassVar[str] = ""
+
+    def __repr__(self) -> str:
+        clusters, columns = self.centres.shape
+        rows = int(self.sizes.sum())
+        return f"{type(self).__name__}({clusters} clusters of {rows:,} rows in {columns} columns)"
 
     # -- what each kind says for itself ------------------------------------------------------
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedDeep", "encoded"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedDeep(FittedClusters):
     """Centres in the code of an encoder of dense layers.
 

@@ -23,7 +23,7 @@ _SAME = 1e-12
 """Squares below this share of the largest one are lost in rounding: they count as 0."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedDensity(FittedClusters):
     """Rows that stand for the clusters, and how far around them a cluster reaches.
 

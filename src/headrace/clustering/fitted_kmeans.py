@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedKMeans"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedKMeans(FittedClusters):
     """Centres of clusters; see `FittedClusters` for what they hold.
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["FittedMixture"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedMixture(FittedClusters):
     """Normal distributions, each with a share of the rows.
 

@@ -246,7 +246,7 @@ def cluster_cards(
     labels = fitted.clusters.assign(distances)
     used = [name for name in raw.columns if name in fitted.plan.used]
     beside = [name for name in raw.columns if name not in used]
-    table = raw.select(beside).with_columns(canonical.select(used))
+    table = canonical.select(used).with_columns(raw[name] for name in beside)
     numbers = [int(n) for n in np.unique(labels) if n != NOISE]
     z = NormalDist().inv_cdf((1 + confidence) / 2)
     found: dict[int, list[ClusterTrait]] = {number: [] for number in numbers}

@@ -10,6 +10,7 @@ import polars as pl
 
 from headrace.errors import DataError, Problem, SettingError
 from headrace.plan.features import Features, FeatureSpec
+from headrace.plan.listing import plan_html, plan_text
 from headrace.plan.operation import Operation, PlanType
 
 if TYPE_CHECKING:
@@ -194,7 +195,7 @@ class PythonNode:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Plan:
     """The ordered operations of a fitted pipeline.
 
@@ -211,6 +212,8 @@ class Plan:
         [0.0]
         >>> Plan.from_dict(plan.to_dict()) == plan
         True
+        >>> plan
+        Plan(1 columns in, 1 operations, 1 columns out)
     """
 
     inputs: tuple[ColumnInfo, ...]
@@ -221,6 +224,16 @@ class Plan:
     def portable(self) -> bool:
         """Whether the plan can become a graph: no free Python step is in it."""
         return all(node.portable for node in self.nodes)
+
+    def __repr__(self) -> str:
+        sizes = len(self.inputs), len(self.nodes), len(self.outputs)
+        return "Plan({} columns in, {} operations, {} columns out)".format(*sizes)
+
+    def __str__(self) -> str:
+        return plan_text(self)
+
+    def _repr_html_(self) -> str:
+        return plan_html(self)
 
     @property
     def used(self) -> tuple[str, ...]:

@@ -78,7 +78,14 @@ def quality_parts(
     ]
     leaks = sum(f.kind in _LEAKS and f.severity == "problem" for f in alerts)
     if target is not None or leaks:
-        parts.append(_part("no leaks", 15, float(not leaks), f"{leaks} leaks were found"))
+        parts.append(
+            _part(
+                "no leaks",
+                15,
+                float(not leaks),
+                f"{leaks} leak{' was' if leaks == 1 else 's were'} found",
+            )
+        )
     return tuple(parts)
 
 

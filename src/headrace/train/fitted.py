@@ -63,7 +63,7 @@ class Kept:
         return replace(self, features=self.features.take(rows), target=target)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Fitted:
     """Everything that training learnt. Training again makes a new one.
 
@@ -96,6 +96,10 @@ class Fitted:
     retrain: Callable[[int], Fitted] | None = None
     siblings: tuple[str, ...] = ()
     conformal: Mapping[str, FittedConformal] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        end = "no model" if self.model is None else type(self.model).__name__
+        return f"Fitted({len(self.schema.columns)} columns, {len(self.steps)} steps, {end})"
 
     def for_target(self, name: str) -> Fitted:
         """Answer the same pipeline, reduced to one of its several targets.
