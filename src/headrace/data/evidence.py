@@ -9,20 +9,22 @@ import polars as pl
 
 from headrace.data.expressions import reading
 from headrace.data.grammar import BLANKS
-from headrace.data.scan import collect, count_values, in_memory
+from headrace.data.onescan import Hashes, scan_once
+from headrace.data.scan import ValueCounts, collect, in_memory
 from headrace.data.spellings import TYPED_MISSING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from headrace.data.expressions import Reading
+    from headrace.data.onescan import Reader
     from headrace.data.schema import Column
 
 __all__ = ["Facts", "gather"]
 
 _EXACT_ROWS = 5_000_000
 _HASH_PARTS = 16
-_HASHES = 500_000
+_HASHES = 200_000
 _PERHAPS = 0.3
 
 
@@ -64,14 +66,18 @@ class Facts:
 
 
 def gather(
-    frame: pl.LazyFrame, names: Sequence[str], candidates: Mapping[str, Sequence[Column]]
+    frame: pl.LazyFrame,
+    names: Sequence[str],
+    candidates: Mapping[str, Sequence[Column]],
+    beside: Sequence[Reader] = (),
 ) -> dict[str, Facts]:
-    """Count what decides the kinds of columns, in one scan of the table and one of its texts.
+    """Count what decides the kinds of columns, in one scan of the table.
 
     Args:
         frame: The raw table.
         names: The columns.
         candidates: For columns of text, what they may be, to be tried on every row.
+        beside: Who else looks at the rows of the same scan.
     """
     held = frame.collect_schema()
     exact = in_memory(frame) and collect(frame.select(pl.len())).item() <= _EXACT_ROWS
@@ -83,14 +89,25 @@ def gather(
         tried += [_attempt(read).alias(f"{i} {j}") for j, read in enumerate(readings)]
         for label, fact in _queries(i, held[name], candidates.get(name, ()), exact=exact).items():
             facts.append(fact.alias(f"{i} {label}"))
+    texts = [name for name in names if held[name] == pl.String]
+    marks = ValueCounts({name: _mark(name) for name in texts})
+    chosen = {} if exact else _chosen({name: held[name] for name in names})
     # two steps, so that text is read once for all the facts that rest on it
-    found = collect(frame.select(tried).select(facts), streaming=not in_memory(frame))
+    found = scan_once(
+        frame if in_memory(frame) else frame.select(names),
+        lambda rows: rows.select(tried).select(facts),
+        [*([marks] if texts else ()), *chosen.values(), *beside],
+    )
     values = found.row(0, named=True)
-    marks = count_values(frame, {name: _mark(name) for name in names if held[name] == pl.String})
-    shares = {} if exact else _differing_shares(frame, {n: held[n] for n in names}, values)
+    spellings = {name: tuple(counted) for name, counted in marks.counts().items()}
+    shares = _differing_shares(chosen, names, values)
     return {
         name: _facts(
-            {**values, f"{i} spellings": tuple(marks.get(name, ())), **_share(i, shares.get(name))},
+            {
+                **values,
+                f"{i} spellings": spellings.get(name, ()),
+                **_share(i, shares.get(name)),
+            },
             i,
             held[name],
             exact=exact,
@@ -147,25 +164,33 @@ def _distinct(known: pl.Expr, *, exact: bool) -> dict[str, pl.Expr]:
     return {"distinct": different.cast(pl.Int64) - gap}
 
 
+def _chosen(held: Mapping[str, pl.DataType]) -> dict[str, Hashes]:
+    """Answer what gathers a part of the values of the columns in which perhaps all differ."""
+    return {
+        name: Hashes(
+            pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash(seed=0)),
+            most=_HASHES,
+            part=_HASH_PARTS,
+        )
+        for name, dtype in held.items()
+        if dtype == pl.String or dtype.is_integer()
+    }
+
+
 def _differing_shares(
-    frame: pl.LazyFrame, held: Mapping[str, pl.DataType], found: Mapping[str, Any]
+    chosen: Mapping[str, Hashes], names: Sequence[str], found: Mapping[str, Any]
 ) -> dict[str, float]:
     """Answer, for columns in which perhaps all values differ, the share of different ones.
 
     It is that of a part of the values, chosen by hash, so that equal values are chosen together:
     the share is exactly 1 when all differ, which an estimate of the count would not tell.
     """
-    parts = max(_HASH_PARTS, found["rows"] // _HASHES)
-    asked = {
-        name: pl.when(pl.col(name).hash(seed=0) % parts == 0).then(pl.col(name).hash(seed=0))
-        for i, name in enumerate(held)
-        if _may_differ(found, i) and (held[name] == pl.String or held[name].is_integer())
+    perhaps = {name for i, name in enumerate(names) if _may_differ(found, i)}
+    return {
+        name: part.distinct / part.rows
+        for name, part in chosen.items()
+        if name in perhaps and part.rows
     }
-    shares = {}
-    for name, counted in count_values(frame, asked).items():
-        if chosen := sum(count for _, count in counted):
-            shares[name] = len(counted) / chosen
-    return shares
 
 
 def _may_differ(found: Mapping[str, Any], i: int) -> bool:

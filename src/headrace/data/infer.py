@@ -54,6 +54,7 @@ from headrace.errors import DataError, Problem, SettingError
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
+    from headrace.data.onescan import Reader
     from headrace.data.schema import Kind
 
 __all__ = ["infer_schema"]
@@ -69,6 +70,7 @@ def infer_schema(
     kinds: Mapping[str, Kind | str | Column] | None = None,
     missing: Mapping[str, str | float | Sequence[str | float]] | None = None,
     exclude: Collection[str] = (),
+    beside: Sequence[Reader] = (),
 ) -> Schema:
     """Infer what each column of a raw table is, by the rules at the top of this module.
 
@@ -80,6 +82,7 @@ def infer_schema(
             ("datetime:%d/%m/%Y", "datetime:unix s"), or a whole `Column`.
         missing: Values that mean missing, for some columns: `{"age": ["?", -999]}`.
         exclude: Columns to leave out.
+        beside: Who else looks at the raw rows while all are scanned.
 
     Returns:
         The schema, in the table's column order; `summary()` shows the reasons.
@@ -109,7 +112,7 @@ def infer_schema(
     guesses = {
         name: _guess(sample[name], declared.get(name), spellings.get(name)) for name in names
     }
-    facts = _facts(frame, guesses)
+    facts = _facts(frame, guesses, beside)
     columns, problems = [], []
     for name in names:
         known = declared.get(name)
@@ -126,10 +129,12 @@ def infer_schema(
     return Schema(tuple(columns))
 
 
-def _facts(frame: pl.LazyFrame, guesses: Mapping[str, Guess]) -> dict[str, Facts]:
+def _facts(
+    frame: pl.LazyFrame, guesses: Mapping[str, Guess], beside: Sequence[Reader]
+) -> dict[str, Facts]:
     """Count all rows; text that turned out not to be what its sample suggested, once more."""
     candidates = {name: guess.candidates for name, guess in guesses.items()}
-    facts = gather(frame, list(guesses), candidates)
+    facts = gather(frame, list(guesses), candidates, beside)
     wrong = [name for name, fact in facts.items() if fact.refused and all(fact.refused)]
     again = gather(frame, wrong, {}) if wrong else {}
     return facts | {

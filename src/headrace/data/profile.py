@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import polars as pl
 from headrace.data.bins import inner_edges, outer_edges
 from headrace.data.gaps import is_missing
 from headrace.data.grammar import TIME_RANGE, short_number, time_text
-from headrace.data.scan import collect, count_values, in_memory
+from headrace.data.onescan import scan_once
+from headrace.data.scan import ValueCounts, collect, in_memory
 from headrace.data.schema import KINDS, MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError
 from headrace.result import Result
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.data.onescan import Reader
     from headrace.data.schema import Column, Kind, Schema
 
 __all__ = ["ColumnProfile", "Profile", "profile"]
@@ -166,14 +169,23 @@ class Profile(Result):
         return distributions(self, ax)
 
 
-def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
-    """Profile a canonical table: a sample finds the bins, one scan counts, one lists categories.
+def profile(
+    frame: pl.LazyFrame,
+    schema: Schema,
+    *,
+    sample: pl.DataFrame | None = None,
+    beside: Sequence[Reader] = (),
+) -> Profile:
+    """Profile a canonical table: a sample finds the bins, one scan counts.
 
     Bin edges come from at most 100,000 rows spread over the table; the counts are of all rows.
 
     Args:
         frame: The table, as `conform` answers it.
         schema: Its schema.
+        sample: Canonical rows that the bins are found on; drawn in a scan of its own when none
+            is given.
+        beside: Who else looks at the rows while all are scanned.
 
     Raises:
         DataError: The table has no rows, or the schema no columns.
@@ -190,16 +202,16 @@ def profile(frame: pl.LazyFrame, schema: Schema) -> Profile:
         text = "no column is left: each is constant, an id, free text, or dropped by a step"
         raise DataError([Problem(text, hint="Give columns that vary, or other steps")])
     measured = [column for column in schema if column.type != "string"]
-    sample = _sample(frame, measured)
-    inner = {column.name: inner_edges(_present(sample, column)) for column in measured}
+    spread = _sample(frame, measured) if sample is None else sample
+    inner = {column.name: inner_edges(_present(spread, column)) for column in measured}
     exact = in_memory(frame) and collect(frame.select(pl.len())).item() <= _EXACT_ROWS
     asked = [_queries(column, inner.get(column.name, []), exact=exact) for column in schema]
-    rows, found = _facts(frame, asked)
+    categories = [column.name for column in schema if column.kind == "category"]
+    counted = ValueCounts({name: _known_text(name) for name in categories})
+    rows, found = _facts(frame, asked, [*([counted] if categories else ()), *beside])
     if not rows:
         raise DataError([Problem("the table is empty: it has no rows")])
-    listed = count_values(
-        frame, {c.name: _known_text(c.name) for c in schema if c.kind == "category"}
-    )
+    listed = counted.counts()
     columns = (
         _column_profile(
             column, rows, facts | {"values": listed.get(column.name)}, inner.get(column.name, [])
@@ -262,12 +274,11 @@ def _distinct(held: pl.Expr, *, exact: bool) -> pl.Expr:
 
 
 def _facts(
-    frame: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]]
+    frame: pl.LazyFrame, asked: Sequence[Mapping[str, pl.Expr]], readers: Sequence[Reader]
 ) -> tuple[int, list[dict[str, Any]]]:
     """Answer the number of rows, and for each column its facts by name."""
-    held = in_memory(frame)
     # The time of one large query grows with its square; but each further one scans files anew.
-    step = _COLUMNS_AT_ONCE if held else len(asked)
+    step = _COLUMNS_AT_ONCE if in_memory(frame) else len(asked)
     rows, found = 0, []
     for first in range(0, len(asked), step):
         part = asked[first : first + step]
@@ -276,10 +287,15 @@ def _facts(
             for i, facts in enumerate(part)
             for label, fact in facts.items()
         ]
-        row = collect(frame.select(pl.len(), *queries), streaming=not held).row(0, named=True)
+        wanted = partial(_selected, [pl.len(), *queries])
+        row = scan_once(frame, wanted, () if first else readers).row(0, named=True)
         rows = row["len"]
         found += [{label: row[f"{i} {label}"] for label in facts} for i, facts in enumerate(part)]
     return rows, found
+
+
+def _selected(queries: list[pl.Expr], rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows.select(queries)
 
 
 def _column_profile(

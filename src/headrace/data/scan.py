@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BATCH_ROWS",
+    "ValueCounts",
     "batches",
     "bounded_scans",
     "collect",
@@ -174,14 +175,49 @@ def count_values(
     """
     if not columns:
         return {}
+    counted = ValueCounts({label: pl.col(label) for label in columns})
     wanted = frame.select(values.alias(label) for label, values in columns.items())
-    held: dict[str, pl.DataFrame] = {}
     for part in [collect(wanted)] if in_memory(frame) else batches(wanted):
-        for label in columns:
-            counted = part.lazy().select(value=label).group_by("value").agg(count=pl.len())
-            both = [counted, *([held[label].lazy()] if label in held else ())]
-            held[label] = pl.concat(both).group_by("value").agg(pl.col("count").sum()).collect()
-    return {label: _ordered(table) for label, table in held.items()}
+        counted.take(part)
+    return counted.counts()
+
+
+class ValueCounts:
+    """How often each text comes, gathered part by part.
+
+    Args:
+        columns: What to count, by label; null is not counted.
+
+    Example:
+        >>> import polars as pl
+        >>> counted = ValueCounts({"a": pl.col("a")})
+        >>> counted.take(pl.DataFrame({"a": ["x", "y", None]}))
+        >>> counted.take(pl.DataFrame({"a": ["y"]}))
+        >>> counted.counts()
+        {'a': [('y', 2), ('x', 1)]}
+    """
+
+    def __init__(self, columns: Mapping[str, pl.Expr]) -> None:
+        self._columns = dict(columns)
+        self._held: dict[str, pl.DataFrame] = {}
+
+    def take(self, part: pl.DataFrame) -> None:
+        """Count the values of the next rows."""
+        rows = part.lazy()
+        new = pl.collect_all(
+            [
+                rows.select(value=values).group_by("value").agg(count=pl.len())
+                for values in self._columns.values()
+            ]
+        )
+        for label, counted in zip(self._columns, new, strict=True):
+            both = [counted, *([self._held[label]] if label in self._held else ())]
+            joined = pl.concat(both)
+            self._held[label] = joined.group_by("value").agg(pl.col("count").sum())
+
+    def counts(self) -> dict[str, list[tuple[str, int]]]:
+        """Answer the counts, the most frequent value first, equal ones in their order."""
+        return {label: _ordered(table) for label, table in self._held.items()}
 
 
 def _ordered(counted: pl.DataFrame) -> list[tuple[str, int]]:

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
-from headrace.data.scan import collect, in_memory
+from headrace.data.onescan import Hashes, Tally
 from headrace.profiling.alerts import Alert
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from headrace.data.onescan import Reader
     from headrace.data.profile import ColumnProfile, Profile
     from headrace.data.schema import Schema
     from headrace.profiling.sample import Sample
 
-__all__ = ["Counts", "column_alerts", "count", "duplicate_columns"]
+__all__ = ["Counts", "RowCounts", "column_alerts", "duplicate_columns"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
@@ -53,58 +54,62 @@ class Counts:
     repeated: int
 
 
-def count(frame: pl.LazyFrame, schema: Schema, profile: Profile, sample: Sample) -> Counts:
-    """Count outliers, texts that are numbers, and repeated rows: two scans over all rows.
+class RowCounts:
+    """Readers that count outliers, texts that are numbers, and repeated rows.
 
     Args:
-        frame: The canonical table.
-        schema: Its columns.
-        profile: What `headrace.data.profile` found.
+        schema: The canonical columns.
         sample: Rows for the quantiles.
     """
-    numbers = {c.name: sample.numbers(c.name) for c in schema if c.kind == "number"}
-    held = {name: values[~np.isnan(values)] for name, values in numbers.items()}
-    quantiles = {
-        name: tuple(float(value) for value in np.quantile(values, QUANTILES))
-        for name, values in held.items()
-        if len(values)
-    }
-    asked: dict[str, pl.Expr] = {}
-    for name, (_, _, low, _, high, *_) in quantiles.items():
-        if high > low and profile[name].distinct > _FEW_VALUES:
-            reach = _FENCE * (high - low)
-            column = pl.col(name)
-            outside = (column < low - reach) | (column > high + reach)
-            # NaN, which is missing, counts as larger than any number
-            asked[f"o{name}"] = (outside & column.is_not_nan()).sum()
-    for column_ in schema:
-        if column_.kind in {"category", "text"}:
-            asked[f"n{column_.name}"] = _is_number(column_.name).sum()
-    row: Mapping[str, Any] = {}
-    if asked:
-        queries = [query.alias(label) for label, query in asked.items()]
-        row = collect(frame.select(queries), streaming=not in_memory(frame)).row(0, named=True)
-    return Counts(
-        quantiles=quantiles,
-        outliers={label[1:]: int(n) for label, n in row.items() if label[0] == "o"},
-        number_like={label[1:]: int(n) for label, n in row.items() if label[0] == "n"},
-        repeated=_repeated(frame, schema, profile.rows),
-    )
+
+    def __init__(self, schema: Schema, sample: Sample) -> None:
+        numbers = {c.name: sample.numbers(c.name) for c in schema if c.kind == "number"}
+        held = {name: values[~np.isnan(values)] for name, values in numbers.items()}
+        self._quantiles = {
+            name: tuple(float(value) for value in np.quantile(values, QUANTILES))
+            for name, values in held.items()
+            if len(values)
+        }
+        fenced = {
+            name: (low - _FENCE * (high - low), high + _FENCE * (high - low))
+            for name, (_, _, low, _, high, *_) in self._quantiles.items()
+            if high > low
+        }
+        self._outliers = Tally({name: _outside(name, *ends) for name, ends in fenced.items()})
+        words = [c.name for c in schema if c.kind in {"category", "text"}]
+        self._number_like = Tally({name: _is_number(name) for name in words})
+        self._hashes = Hashes(pl.struct(schema.names).hash(seed=0), most=_HASHES)
+
+    @property
+    def readers(self) -> tuple[Reader, ...]:
+        """Who must see all canonical rows before `answer` is asked."""
+        return self._outliers, self._number_like, self._hashes
+
+    def answer(self, profile: Profile) -> Counts:
+        """Answer what was counted.
+
+        Args:
+            profile: What `headrace.data.profile` found in the same rows.
+        """
+        repeated = (self._hashes.rows - self._hashes.distinct) * self._hashes.part
+        many = (c.name for c in profile.columns if c.distinct > _FEW_VALUES)
+        outliers = self._outliers.counts
+        return Counts(
+            quantiles=self._quantiles,
+            outliers={name: outliers[name] for name in many if name in outliers},
+            number_like=self._number_like.counts,
+            repeated=min(repeated, profile.rows - 1),
+        )
+
+
+def _outside(name: str, low: float, high: float) -> pl.Expr:
+    column = pl.col(name)
+    # NaN, which is missing, counts as larger than any number
+    return ((column < low) | (column > high)) & column.is_not_nan()
 
 
 def _is_number(name: str) -> pl.Expr:
     return pl.col(name).str.strip_chars().cast(pl.Float64, strict=False).is_not_null()
-
-
-def _repeated(frame: pl.LazyFrame, schema: Schema, rows: int) -> int:
-    """Answer how many rows an earlier one equals; above two million, from a part of the hashes."""
-    part = max(1, -(-rows // _HASHES))
-    hashes = frame.select(hash=pl.struct(schema.names).hash(seed=0))
-    if part > 1:
-        hashes = hashes.filter(pl.col("hash") % part == 0)
-    counted = hashes.group_by("hash").agg(rows=pl.len())
-    wanted = counted.select((pl.col("rows") - 1).sum())
-    return int(collect(wanted, streaming=True).item() or 0) * part
 
 
 def duplicate_columns(

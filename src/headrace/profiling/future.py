@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from headrace.data.scan import collect
 from headrace.data.schema import MISSING_TIME
 from headrace.profiling.alerts import Alert
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["future_leaks", "latest_rows"]
+__all__ = ["LatestRows", "future_leaks"]
 
 _ROWS = 20_000
 _LAGS = 3
@@ -25,17 +24,30 @@ _EXPLAINED = 0.95
 _LESS = 0.2
 
 
-def latest_rows(frame: pl.LazyFrame, time: str, columns: Sequence[str]) -> pl.DataFrame:
-    """Answer the mean of each column at each of the latest 20,000 instants, in order.
+class LatestRows:
+    """A reader that holds the latest 20,000 rows.
 
     Args:
-        frame: The canonical table.
         time: The column of instants.
         columns: Numbers and truth values.
     """
-    known = frame.filter(pl.col(time) != MISSING_TIME).select(time, *columns)
-    held = collect(known.top_k(_ROWS, by=time), streaming=True)
-    return held.group_by(time).agg(pl.col(columns).fill_nan(None).mean()).sort(time)
+
+    def __init__(self, time: str, columns: Sequence[str]) -> None:
+        self.columns = list(columns)
+        self._time = time
+        self._held: pl.DataFrame | None = None
+
+    def take(self, part: pl.DataFrame) -> None:
+        """Look at the next rows."""
+        known = part.select(self._time, *self.columns).filter(pl.col(self._time) != MISSING_TIME)
+        both = known if self._held is None else pl.concat([self._held, known])
+        self._held = both.top_k(_ROWS, by=self._time)
+
+    def table(self) -> pl.DataFrame:
+        """Answer the mean of each column at each of these instants, in order."""
+        held = pl.DataFrame() if self._held is None else self._held
+        means = pl.col(self.columns).fill_nan(None).mean()
+        return held.group_by(self._time).agg(means).sort(self._time)
 
 
 def future_leaks(rows: pl.DataFrame, target: str, columns: Sequence[str]) -> Iterator[Alert]:
@@ -47,7 +59,7 @@ def future_leaks(rows: pl.DataFrame, target: str, columns: Sequence[str]) -> Ite
     so what counts is the share of the unexplained.
 
     Args:
-        rows: What `latest_rows` answered.
+        rows: What `LatestRows.table` answered.
         target: The target, a number or a truth value.
         columns: All others.
     """

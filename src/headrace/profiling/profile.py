@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
+import polars as pl
 
-from headrace.data.conform import conform
+from headrace.data.gaps import is_missing
 from headrace.data.infer import infer_schema
 from headrace.data.problems import absent_column
 from headrace.data.profile import profile as count_columns
-from headrace.data.scan import collect, count_values
-from headrace.data.schema import UnknownColumnWarning
+from headrace.data.scan import ValueCounts
 from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
-from headrace.profiling.columns import column_alerts, count, duplicate_columns
-from headrace.profiling.future import future_leaks, latest_rows
+from headrace.profiling.canonical import canonical
+from headrace.profiling.columns import RowCounts, column_alerts, duplicate_columns
+from headrace.profiling.future import LatestRows, future_leaks
 from headrace.profiling.goal import goal_of
 from headrace.profiling.leaks import FEWEST_ROWS, column_leaks
 from headrace.profiling.patterns import find_patterns
 from headrace.profiling.quality import quality_parts
 from headrace.profiling.relations import find_relations
 from headrace.profiling.result import Assessment
-from headrace.profiling.sample import draw
+from headrace.profiling.sample import Draw
 from headrace.profiling.splits import split_leaks, split_tables
 from headrace.profiling.trends import date_gaps, find_trends, series_of
 from headrace.progress import bar
@@ -31,8 +31,7 @@ from headrace.progress import bar
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    import polars as pl
-
+    from headrace.data.onescan import Reader
     from headrace.data.profile import Profile
     from headrace.data.schema import Column, Kind, Schema
     from headrace.profiling.alerts import Alert
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = ["profile"]
 
 _MOST_RELATED = 100
+_BIN_ROWS = 20_000
 _NUMBERS = {"number", "boolean"}
 
 
@@ -95,27 +95,35 @@ def profile(
     named = {"target": target, "time": time, "group": group}
     _check_names(raw, [name for name in named.values() if name is not None])
     with bar("assessing the table", 5) as progress:
-        schema = infer_schema(raw, kinds=kinds, exclude=exclude)
-        frame = _canonical(raw, schema)
-        progress.advance(note="columns")
-        columns = count_columns(frame, schema)
+        drawn = Draw(max(sample, _BIN_ROWS), seed=seed)
+        schema = infer_schema(raw, kinds=kinds, exclude=exclude, beside=[drawn])
         if time is not None and schema[time].kind != "datetime":
             text = f"expected dates to order the rows by, it holds {schema[time].kind}"
             raise DataError([Problem(text, column=time, hint="Say kinds={…: 'datetime:FORMAT'}")])
-        rows = draw(frame, schema, sample, seed=seed)
-        counts = count(frame, schema, columns, rows)
-        classes = _classes(frame, rows, target)
+        progress.advance(note="columns")
+        table = canonical(raw, schema)
+        rows = table.sample(drawn, sample)
+        goal = None if target is None else goal_of(rows, target)
+        marker = splits if isinstance(splits, str) else None
+        used = [name for name in schema.names if name != marker]
+        others = [name for name in used if name not in {target, time}]
+        whole = _Whole(schema, rows, goal, others, time)
+        columns = count_columns(
+            table.frame,
+            schema,
+            sample=table.sample(drawn).frame if table.read else None,
+            beside=[table.misfits, *whole.readers],
+        )
+        table.check()
+        counts, classes = whole.counts.answer(columns), whole.classes()
+        frame = table.rows
         pairs = duplicate_columns(rows, columns)
         alerts = list(column_alerts(columns, counts, pairs, classes, target))
         progress.advance(note="relations")
-        marker = splits if isinstance(splits, str) else None
-        used = [name for name in schema.names if name != marker]
         related, notes = _related(schema, columns, used, target)
         relations = find_relations(rows, related, target)
         progress.advance(note="leaks")
-        goal = None if target is None else goal_of(rows, target)
-        others = [name for name in used if name not in {target, time}]
-        alerts += _leaks(frame, rows, goal, others, time=time, seed=seed)
+        alerts += _leaks(rows, goal, others, time, whole.latest, seed=seed)
         if splits is not None:
             tables = split_tables(frame, raw, schema, splits)
             alerts += split_leaks(tables, schema, group=group, time=time)
@@ -157,29 +165,39 @@ def _check_names(raw: pl.LazyFrame, names: list[str]) -> None:
         raise DataError(problems)
 
 
-def _canonical(raw: pl.LazyFrame, schema: Schema) -> pl.LazyFrame:
-    with warnings.catch_warnings():  # what is excluded on purpose is no surprise
-        warnings.simplefilter("ignore", UnknownColumnWarning)
-        return conform(raw, schema)
+class _Whole:
+    """What is counted over all rows beside the columns: its readers, and what they found."""
 
+    def __init__(
+        self, schema: Schema, rows: Sample, goal: Goal | None, others: list[str], time: str | None
+    ) -> None:
+        self.counts = RowCounts(schema, rows)
+        self.latest: LatestRows | None = None
+        self._goal = goal if goal is not None and goal.classes else None
+        self._boolean = goal is not None and schema[goal.name].kind == "boolean"
+        if self._goal is not None:
+            held = pl.col(self._goal.name)
+            known = pl.when(~is_missing(held, schema[self._goal.name].type)).then(held)
+            self._classes = ValueCounts({"class": known})
+        numbers = [name for name in others if schema[name].kind in _NUMBERS]
+        if goal is not None and time is not None and schema[goal.name].kind in _NUMBERS and numbers:
+            self.latest = LatestRows(time, [goal.name, *numbers])
 
-def _classes(frame: pl.LazyFrame, rows: Sample, target: str | None) -> dict[str, int]:
-    """Answer the rows of each class of the target, over the whole table."""
-    import polars as pl
+    @property
+    def readers(self) -> list[Reader]:
+        """Who must see all canonical rows."""
+        classes = [] if self._goal is None else [self._classes]
+        return [*self.counts.readers, *classes, *([self.latest] if self.latest else ())]
 
-    if target is None:
-        return {}
-    goal = goal_of(rows, target)
-    if not goal.classes:
-        return {}
-    kind = rows.schema[target].kind
-    if kind in {"category", "id"}:
-        known = pl.when(pl.col(target) != "").then(pl.col(target))
-        return dict(count_values(frame, {target: known})[target])
-    counted = frame.select(target).filter(pl.col(target).is_not_nan()).group_by(target).len()
-    held = collect(counted, streaming=True).sort("len", descending=True).rows()
-    words = {0.0: "no", 1.0: "yes"} if kind == "boolean" else {}
-    return {words.get(value, f"{value:.6g}"): n for value, n in held}
+    def classes(self) -> dict[str, int]:
+        """Answer the rows of each class of the target, over the whole table."""
+        if self._goal is None:
+            return {}
+        words = {0.0: "no", 1.0: "yes"} if self._boolean else {}
+        return {
+            value if isinstance(value, str) else words.get(value, f"{value:.6g}"): rows
+            for value, rows in self._classes.counts()["class"]
+        }
 
 
 def _related(
@@ -197,12 +215,12 @@ def _related(
 
 
 def _leaks(
-    frame: pl.LazyFrame,
     rows: Sample,
     goal: Goal | None,
     others: list[str],
-    *,
     time: str | None,
+    latest: LatestRows | None,
+    *,
     seed: int,
 ) -> Iterator[Alert]:
     if goal is None:
@@ -211,10 +229,8 @@ def _leaks(
         # Who says which column is the time knows that neighbours in time are alike.
         if not (one.kind == "order" and time is not None):
             yield one
-    numbers = [name for name in others if rows.schema[name].kind in _NUMBERS]
-    if time is not None and rows.schema[goal.name].kind in _NUMBERS and numbers:
-        latest = latest_rows(frame, time, [goal.name, *numbers])
-        yield from future_leaks(latest, goal.name, numbers)
+    if latest is not None:
+        yield from future_leaks(latest.table(), latest.columns[0], latest.columns[1:])
 
 
 def _trends(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from headrace.data.gaps import gaps
-from headrace.data.scan import collect, in_memory
+from headrace.data.scan import batches, collect, in_memory
 from headrace.evaluate.levels import levels_of
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from headrace.data.schema import Schema
     from headrace.evaluate.levels import Levels
 
-__all__ = ["Sample", "draw"]
+__all__ = ["Draw", "Sample", "draw"]
+
+_PLACE, _ORDER = "\0place", "\0order"  # names that no column has
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,63 @@ class Sample:
         )
 
 
+class Draw:
+    """A reader that draws rows at random; the same seed draws the same rows.
+
+    Args:
+        rows: How many rows at most; a table with fewer is taken whole.
+        seed: Of the draw.
+
+    Example:
+        >>> import polars as pl
+        >>> drawn = Draw(2, seed=0)
+        >>> drawn.take(pl.DataFrame({"age": [39.0, 50.0, 61.0]}))
+        >>> drawn.table().height, len(drawn.places())
+        (2, 2)
+    """
+
+    def __init__(self, rows: int, *, seed: int) -> None:
+        self._rows, self.seed = rows, seed
+        self._seen = 0
+        self._held: list[pl.DataFrame] = []
+        self._limit: int | None = None
+
+    def take(self, part: pl.DataFrame) -> None:
+        """Look at the next rows."""
+        places = pl.int_range(self._seen, self._seen + part.height, dtype=pl.UInt64, eager=True)
+        orders = places.hash(seed=self.seed)
+        self._seen += part.height
+        marks = pl.DataFrame({_PLACE: places, _ORDER: orders})
+        near = pl.repeat(value=True, n=part.height, eager=True)
+        if self._limit is not None:
+            near = orders <= self._limit
+        self._held.append(pl.DataFrame([*part.filter(near), *marks.filter(near)]))
+        if sum(held.height for held in self._held) > 2 * self._rows:
+            self._forget()
+
+    def _forget(self) -> None:
+        held = pl.concat(self._held)
+        if held.height > self._rows:
+            held = held.bottom_k(self._rows, by=_ORDER)
+            self._limit = int(held[_ORDER].max())  # type: ignore[arg-type]
+        self._held = [held]
+
+    def table(self, rows: int | None = None) -> pl.DataFrame:
+        """Answer the drawn rows in the order of the table; fewer of them if so asked."""
+        return self._drawn(rows).drop(_PLACE, _ORDER)
+
+    def places(self, rows: int | None = None) -> NDArray[np.int64]:
+        """Answer where each of these rows stands in the table, from 0."""
+        return self._drawn(rows)[_PLACE].to_numpy().astype(np.int64)
+
+    def _drawn(self, rows: int | None) -> pl.DataFrame:
+        self._forget()
+        held = self._held[0]
+        return (held if rows is None else held.bottom_k(rows, by=_ORDER)).sort(_PLACE)
+
+
 def draw(frame: pl.LazyFrame, schema: Schema, rows: int, *, seed: int) -> Sample:
-    """Draw rows at random in one scan; the same seed draws the same rows.
+    """Draw rows of a canonical table at random in one scan.
 
     Args:
         frame: The canonical table.
@@ -73,9 +130,7 @@ def draw(frame: pl.LazyFrame, schema: Schema, rows: int, *, seed: int) -> Sample
         >>> found.rows, len(found.places)
         (2, 2)
     """
-    place = "__place__" + "_" * max(len(name) for name in schema.names)
-    order = "__order__" + "_" * max(len(name) for name in schema.names)
-    spread = frame.with_row_index(place).with_columns(pl.col(place).hash(seed=seed).alias(order))
-    chosen = spread.bottom_k(rows, by=order).drop(order)
-    held = collect(chosen, streaming=not in_memory(frame)).sort(place)
-    return Sample(held.drop(place), held[place].to_numpy().astype(np.int64), schema)
+    drawn = Draw(rows, seed=seed)
+    for part in [collect(frame)] if in_memory(frame) else batches(frame):
+        drawn.take(part)
+    return Sample(drawn.table(), drawn.places(), schema)
