@@ -77,6 +77,26 @@ def test_flaws_of_columns_are_counted() -> None:
     assert {"completeness", "distinct rows", "useful columns", "consistent values"} <= lost
 
 
+def test_a_category_written_as_numbers_is_a_near_duplicate() -> None:
+    random = np.random.default_rng(3)
+    towns, codes = np.array(["Rome", "Köln", "北京", ""]), np.array([7.5, -2.0, 31.0, np.nan])
+    place = random.integers(0, 4, 2000)
+    table = pl.DataFrame(
+        {
+            "town": towns[place],
+            "code": codes[place],
+            "slip": np.where(random.random(2000) < 0.003, 7.5, codes[place]),
+            "coarse": np.where(place == 1, -2.0, 7.5),
+            "other": codes[random.permutation(place)],
+            "size": random.normal(size=2000),
+            "rare": np.where(np.arange(2000) < 4, "x", "y"),
+            "seldom": (np.arange(2000) > 1995).astype(float),
+        }
+    )
+    pairs = {one.columns for one in hr.profile(table).alerts if one.kind == "duplicate columns"}
+    assert pairs == {("town", "code"), ("town", "slip")}
+
+
 @pytest.mark.parametrize("target", ["price", "dear"])
 def test_columns_that_give_the_target_away_are_found(target: str) -> None:
     random = np.random.default_rng(1)

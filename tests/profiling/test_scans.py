@@ -97,7 +97,9 @@ def test_values_of_a_scan_that_do_not_fit_are_told_with_their_row() -> None:
     with pytest.raises(hr.DataError, match=r"(?s)size.*29,?00[01].*expected a finite number"):
         hr.profile(Counted(table).frame())
     typed = {"town": "number"}
-    with pytest.raises(hr.DataError, match=r"(?s)row 3: expected a number, received .Rome.*22,482 more"):
+    with pytest.raises(
+        hr.DataError, match=r"(?s)row 3: expected a number, received .Rome.*22,482 more"
+    ):
         hr.profile(Counted(mixed()).frame(), kinds=typed)
 
 

@@ -206,7 +206,7 @@ class ValueCounts:
         rows = part.lazy()
         new = pl.collect_all(
             [
-                rows.select(value=values).group_by("value").agg(count=pl.len())
+                rows.select(value=values).drop_nulls().group_by("value").agg(count=pl.len())
                 for values in self._columns.values()
             ]
         )
