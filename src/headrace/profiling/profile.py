@@ -16,6 +16,7 @@ from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.profiling.canonical import canonical
 from headrace.profiling.columns import RowCounts, column_alerts, duplicate_columns
+from headrace.profiling.encoded import EncodedTargets
 from headrace.profiling.future import LatestRows, future_leaks
 from headrace.profiling.goal import goal_of
 from headrace.profiling.leaks import FEWEST_ROWS, column_leaks
@@ -123,7 +124,7 @@ def profile(
         related, notes = _related(schema, columns, used, target)
         relations = find_relations(rows, related, target)
         progress.advance(note="leaks")
-        alerts += _leaks(rows, goal, others, time, whole.latest, seed=seed)
+        alerts += _leaks(rows, goal, others, time, whole, seed=seed)
         if splits is not None:
             tables = split_tables(frame, raw, schema, splits)
             alerts += split_leaks(tables, schema, group=group, time=time)
@@ -173,6 +174,7 @@ class _Whole:
     ) -> None:
         self.counts = RowCounts(schema, rows)
         self.latest: LatestRows | None = None
+        self.encoded = None if goal is None else EncodedTargets(rows, goal, others)
         self._goal = goal if goal is not None and goal.classes else None
         self._boolean = goal is not None and schema[goal.name].kind == "boolean"
         if self._goal is not None:
@@ -187,7 +189,8 @@ class _Whole:
     def readers(self) -> list[Reader]:
         """Who must see all canonical rows."""
         classes = [] if self._goal is None else [self._classes]
-        return [*self.counts.readers, *classes, *([self.latest] if self.latest else ())]
+        found = [one for one in (self.latest, self.encoded) if one is not None]
+        return [*self.counts.readers, *classes, *found]
 
     def classes(self) -> dict[str, int]:
         """Answer the rows of each class of the target, over the whole table."""
@@ -219,18 +222,23 @@ def _leaks(
     goal: Goal | None,
     others: list[str],
     time: str | None,
-    latest: LatestRows | None,
+    whole: _Whole,
     *,
     seed: int,
 ) -> Iterator[Alert]:
     if goal is None:
         return
-    for one in column_leaks(rows, goal, others, seed=seed):
+    told = list(column_leaks(rows, goal, others, seed=seed))
+    given = {one.columns for one in told}
+    if whole.encoded is not None:
+        told += [one for one in whole.encoded.alerts() if one.columns not in given]
+    for one in told:
         # Who says which column is the time knows that neighbours in time are alike.
         if not (one.kind == "order" and time is not None):
             yield one
-    if latest is not None:
-        yield from future_leaks(latest.table(), latest.columns[0], latest.columns[1:])
+    if whole.latest is not None:
+        names = whole.latest.columns
+        yield from future_leaks(whole.latest.table(), names[0], names[1:])
 
 
 def _trends(
