@@ -11,8 +11,8 @@ before the clock starts; headrace is timed from the file and from such a table.
     python benchmarks/assessment.py --tiny          # without a peer, seconds
     python benchmarks/assessment.py --claims --data FOLDER
 
-Claims: how often noise is said to hold relations or patterns, how often planted leaks are found, and
-what is said of the columns of known tables (those of FOLDER that are there).
+Claims: how often noise is said to hold relations or patterns, how often planted leaks are found,
+and what is said of the columns of known tables (those of FOLDER that are there).
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def noise(random: np.random.Generator, rows: int, number: int) -> Sample:
             table[name], kinds[name] = np.where(gap, "", words), "category"
             continue
         draws = (
-            random.normal,
+            random.standard_normal,
             random.standard_exponential,
             lambda size: random.standard_t(4, size),
         )
@@ -271,8 +271,8 @@ def known(folder: Path, *, tiny: bool) -> None:
 
 def claims(folder: Path, *, tiny: bool) -> None:
     """Measure what an assessment claims."""
-    silence(20 if tiny else 1_000)
-    planted(2 if tiny else 100, 2_000)
+    silence(20 if tiny else 500)
+    planted(2 if tiny else 50, 2_000)
     known(folder, tiny=tiny)
 
 

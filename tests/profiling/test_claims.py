@@ -46,6 +46,15 @@ def test_relations_and_patterns_of_noise_keep_their_rates() -> None:
     assert patterned <= 14
 
 
+def test_a_column_that_is_constant_where_both_have_values_has_no_relation() -> None:
+    random = np.random.default_rng(0)
+    word = random.choice(["a", "b", ""], 600)
+    table = {"word": word, "same": np.where(word == "", random.normal(size=600), 999.3)}
+    schema = Schema((Column("word", "category"), Column("same", "number")))
+    sample = Sample(pl.DataFrame(table), np.arange(600), schema)
+    assert not find_relations(sample, ["word", "same"])
+
+
 def encoded(classes: bool, rows: int = 3000, seed: int = 0) -> pl.DataFrame:
     random = np.random.default_rng(seed)
     goal = random.normal(size=rows) if not classes else (random.random(rows) < 0.3) * 1.0

@@ -213,7 +213,9 @@ def _ratio(codes: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[float,
     _, codes = np.unique(codes, return_inverse=True)
     groups = int(codes.max()) + 1
     scale = np.std(values)
-    if groups < 2 or rows <= groups or not np.isfinite(scale) or scale == 0:
+    # the deviation of equal values is often not quite zero
+    flat = np.ptp(values) <= 1e-12 * np.abs(values).max()
+    if groups < 2 or rows <= groups or not np.isfinite(scale) or scale == 0 or flat:
         return None
     units = (values - values.mean()) / scale
     sizes = np.bincount(codes)
