@@ -27,6 +27,7 @@ Measure: TypeAlias = Literal[
 _FEWEST = 5
 """Rows of a category below which it joins the others, so that the tests' approximations hold."""
 
+_EXPECTED = 5
 _FEWEST_PAIRS = 10
 _NUMBERS = {"number", "boolean"}
 
@@ -67,7 +68,9 @@ def find_relations(
     """Measure and test all pairs of columns on the sample; rows count as independent.
 
     Pearson and Spearman are tested by Student's t, Cramér's V (Bergsma, 2013) by chi-squared, the
-    correlation ratio by F, mutual information by G with as many degrees of freedom as chi-squared.
+    correlation ratio among the ranks (Kruskal and Wallis, 1952), which far values do not sway,
+    mutual information by G. For chi-squared and G rare values are taken together until each pair
+    of values is expected in five rows.
     Ranks are those among all present values of a column. Pairs with fewer than ten common rows, or
     where a side does not vary, are left out.
 
@@ -165,12 +168,47 @@ def _of_words(sample: Sample, names: Sequence[str]) -> Iterator[Relation]:
         rows = int(table.sum())
         if rows < _FEWEST_PAIRS or min(table.shape) < 2:
             continue
-        expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / rows
-        squared = float(((table - expected) ** 2 / expected).sum())
-        free = (table.shape[0] - 1) * (table.shape[1] - 1)
-        value = _without_bias(squared / rows, table.shape, rows)
-        p_value = float(stats.chi2.sf(squared, free))
+        value = _without_bias(_squared(table) / rows, table.shape, rows)
+        joined = _joined(table)
+        p_value = _by_chi2(_squared(joined), joined.shape)
         yield Relation(first, second, "cramers_v", value, rows, p_value)
+
+
+def _squared(table: NDArray[np.float64]) -> float:
+    """Answer chi-squared of a table of counts."""
+    expected = table.sum(axis=1, keepdims=True) * table.sum(axis=0) / table.sum()
+    return float(((table - expected) ** 2 / expected).sum())
+
+
+def _by_chi2(statistic: float, shape: tuple[int, ...]) -> float:
+    free = (shape[0] - 1) * (shape[1] - 1)
+    return float(stats.chi2.sf(statistic, free)) if free else 1.0
+
+
+def _joined(table: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Take rare values together until each pair is expected in five rows (Cochran, 1954).
+
+    In less, one row in a cell that is hardly ever hit would count as evidence. Which values are
+    joined depends on how often each comes, not on the other column, so the test stays honest.
+    """
+    fewest = float(np.sqrt(_EXPECTED * table.sum()))
+    return _join_rows(_join_rows(table, fewest).T, fewest).T
+
+
+def _join_rows(table: NDArray[np.float64], fewest: float) -> NDArray[np.float64]:
+    sizes = table.sum(axis=1)
+    groups, waiting = np.zeros(len(sizes), np.intp), 0.0
+    last = 0
+    for place in np.argsort(-sizes, kind="stable"):
+        groups[place] = last
+        waiting += sizes[place]
+        if waiting >= fewest:
+            last, waiting = last + 1, 0.0
+    if waiting and last:  # too few are left for a group of their own
+        groups[groups == last] = last - 1
+    joined = np.zeros((int(groups.max()) + 1, table.shape[1]))
+    np.add.at(joined, groups, table)
+    return joined
 
 
 def _without_bias(phi: float, shape: tuple[int, ...], rows: int) -> float:
@@ -217,14 +255,16 @@ def _ratio(codes: NDArray[np.intp], values: NDArray[np.float64]) -> tuple[float,
     flat = np.ptp(values) <= 1e-12 * np.abs(values).max()
     if groups < 2 or rows <= groups or not np.isfinite(scale) or scale == 0 or flat:
         return None
-    units = (values - values.mean()) / scale
     sizes = np.bincount(codes)
-    between = float((np.bincount(codes, units) ** 2 / sizes).sum())
-    within = max(rows - between, 0.0)
-    if within <= 1e-12 * rows:
-        return 1.0, 0.0
-    statistic = between / (groups - 1) / (within / (rows - groups))
-    return float(np.sqrt(between / rows)), float(stats.f.sf(statistic, groups - 1, rows - groups))
+    between = _between((values - values.mean()) / scale, codes, sizes)
+    ranks = stats.rankdata(values)
+    among = _between((ranks - ranks.mean()) / np.std(ranks), codes, sizes)
+    value = float(np.sqrt(min(1.0, between / rows)))
+    return value, float(stats.chi2.sf(among * (rows - 1) / rows, groups - 1))
+
+
+def _between(units: NDArray[np.float64], codes: NDArray[np.intp], sizes: NDArray[np.intp]) -> float:
+    return float((np.bincount(codes, units) ** 2 / sizes).sum())
 
 
 def _with_target(sample: Sample, names: Sequence[str], target: str) -> Iterator[Relation]:
@@ -234,10 +274,15 @@ def _with_target(sample: Sample, names: Sequence[str], target: str) -> Iterator[
         rows = int(table.sum())
         if rows < _FEWEST_PAIRS or min(table.shape) < 2:
             continue
-        share = table / rows
-        expected = share.sum(axis=1, keepdims=True) * share.sum(axis=0)
-        held = share > 0
-        value = max(0.0, float((share[held] * np.log(share[held] / expected[held])).sum()))
-        free = (table.shape[0] - 1) * (table.shape[1] - 1)
-        p_value = float(stats.chi2.sf(2 * rows * value, free))
+        value = _information(table)
+        joined = _joined(table)
+        p_value = _by_chi2(2 * rows * _information(joined), joined.shape)
         yield Relation(name, target, "mutual_information", value, rows, p_value)
+
+
+def _information(table: NDArray[np.float64]) -> float:
+    """Answer the mutual information in nats of a table of counts."""
+    share = table / table.sum()
+    expected = share.sum(axis=1, keepdims=True) * share.sum(axis=0)
+    held = share > 0
+    return max(0.0, float((share[held] * np.log(share[held] / expected[held])).sum()))
