@@ -23,8 +23,9 @@ def noise(seed: int, rows: int) -> Sample:
         "wide": random.standard_t(4, rows),
         "count": random.poisson(3, rows).astype(float),
         "half": (random.random(rows) < 0.3).astype(float),
-        "word": np.where(gap[1], "", random.choice(list("abcdef"), rows)),
-        "kind": random.choice(list("xyz"), rows, p=[0.6, 0.3, 0.1]),
+        "word": np.where(gap[1], "", np.char.add("w", random.geometric(0.3, rows).astype(str))),
+        # most of its values are rare, as are some of the words
+        "kind": np.char.add("k", random.geometric(0.4, rows).astype(str)),
     }
     kinds = {"half": "boolean", "word": "category", "kind": "category"}
     schema = Schema(tuple(Column(name, kinds.get(name, "number")) for name in table))  # type: ignore[arg-type]
@@ -44,6 +45,25 @@ def test_relations_and_patterns_of_noise_keep_their_rates() -> None:
     # 5 % of 120 are 6; more than 14 would come once in a thousand times
     assert related <= 14
     assert patterned <= 14
+
+
+def test_rare_values_are_not_taken_for_evidence() -> None:
+    found, rows = 0, 4000
+    for seed in range(40):
+        random = np.random.default_rng([seed, 11])
+        words = {f"w{n}": random.geometric(0.3, rows).astype(str) for n in range(5)}
+        schema = Schema(tuple(Column(name, "category") for name in words))
+        sample = Sample(pl.DataFrame(words), np.arange(rows), schema)
+        found += any(one.corrected <= 0.05 for one in find_relations(sample, list(words)))
+    assert found <= 8  # 5 % of 40 are 2; chi-squared over all values finds something in a half
+
+
+def test_what_rare_values_tell_each_other_is_found_all_the_same() -> None:
+    towns = np.random.default_rng(2).integers(0, 400, 3000)
+    table = {"town": towns.astype(str), "region": (towns % 7).astype(str)}
+    schema = Schema(tuple(Column(name, "category") for name in table))
+    sample = Sample(pl.DataFrame(table), np.arange(3000), schema)
+    assert find_relations(sample, ["town", "region"])[0].corrected < 1e-6
 
 
 def test_a_column_that_is_constant_where_both_have_values_has_no_relation() -> None:
