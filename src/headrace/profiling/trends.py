@@ -11,9 +11,9 @@ from scipy import stats
 
 from headrace.data.scan import collect
 from headrace.data.schema import MISSING_TIME
-from headrace.evaluate.table import figure
-from headrace.maintain.twosample import holm
+from headrace.metrics.twosample import holm
 from headrace.profiling.alerts import Alert
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
