@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import false_discovery_control, ttest_ind
 
-from headrace.evaluate.levels import Levels, levels_of
+from headrace.data.levels import Levels, levels_of
 from headrace.evaluate.slices import search_slices
 
 if TYPE_CHECKING:

@@ -36,8 +36,8 @@ import polars as pl
 
 import headrace as hr
 from headrace.evaluate.comparison import compare
-from headrace.evaluate.table import figure, text_table
 from headrace.metrics.measure import find
+from headrace.table import figure, text_table
 from headrace.tune.honest import standing
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import norm
 
-from headrace.evaluate.table import text_table
 from headrace.metrics.measure import find
+from headrace.table import text_table
 from headrace.tune.honest import bias_corrected, standing
 
 (AUC,) = find(["roc_auc"], "binary")

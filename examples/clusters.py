@@ -27,6 +27,9 @@ def main(table: Path, picture: Path) -> None:
     labels = pipe.predict(rows.select(names))
 
     print(pipe.evaluate(rows.select(names)).summary())
+    print(hr.cluster_cards(pipe, rows).summary())
+    far = hr.outlier_scores(pipe, rows.select(names))
+    print("farthest out:", rows[far.argsort()[-3:]].rows())
     axes = cluster_scatter(
         rows.select(names).to_numpy(),
         labels.to_numpy(),

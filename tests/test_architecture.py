@@ -27,7 +27,7 @@ HEAVY = {
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.
 STOREYS = (
-    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine"}
+    {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "table"}
     | {"stopping", "storage"},
     {"data"},
     {"cache", "partitions"},

@@ -142,6 +142,7 @@ RESULTS: dict[str, Callable[[Ground], Any]] = {
     "Explanation": lambda g: g.explanation,
     "cache.Explanation": lambda g: g.ran.cache,
     "Fairness": lambda g: hr.fairness(g.pipe, g.rows, by="member"),
+    "Importance": lambda g: g.evaluation.importance,
     "LearningRateSearch": lambda _: LearningRateSearch(
         rates=(0.001, 0.01, 0.1), losses=(0.7, 0.5, 2.0), smoothed=(0.7, 0.5, 2.0),
         suggestion=0.01, usual=0.002, batch_size=256, diverged=True, seconds=4.0,

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 import headrace as hr
+from headrace.data.levels import Levels
 from headrace.errors import DataError, SettingError
 from headrace.evaluate.fairness import OVERALL, group_figures
-from headrace.evaluate.levels import Levels
 
 
 def test_intervals_of_differences_hold_the_truth() -> None:

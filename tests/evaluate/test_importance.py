@@ -8,7 +8,12 @@ import polars as pl
 import pytest
 
 from headrace.errors import SettingError
-from headrace.evaluate.importance import permutation_importance
+from headrace.evaluate.importance import (
+    ColumnImportance,
+    GroupImportance,
+    Importance,
+    permutation_importance,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -101,3 +106,39 @@ def test_one_row_has_nothing_to_be_shuffled_with() -> None:
         lambda rows: rows["x"].to_numpy(), frame, np.array([1.0]), task="regression"
     )
     assert "cannot be told from these rows" in answer.summary()
+
+
+def test_related_columns_matter_together_where_each_seems_not_to() -> None:
+    random = np.random.default_rng(0)
+    x = random.normal(size=400)
+    frame = pl.DataFrame({"a": x, "b": x, "idle": random.normal(size=400)})
+
+    def predict(rows: pl.DataFrame) -> NDArray[Any]:
+        return np.maximum(rows["a"].to_numpy(), rows["b"].to_numpy())
+
+    answer = permutation_importance(
+        predict, frame, x, task="regression", groups=[["a", "b"]], resamples=100
+    )
+    (group,) = answer.groups
+    assert group.columns == ("a", "b")
+    assert group.low > max(one.drop for one in answer.columns)
+    assert [answer.table()[-1][0], answer.table()[-1][-1]] == ["a + b", "together"]
+
+
+def test_a_column_that_others_replace_says_which() -> None:
+    one = ColumnImportance("a", 0.0, 0.0, 0.0)
+    group = GroupImportance(("a", "b", "c"), 0.5, 0.4, 0.6)
+    answer = Importance("r2", 0.9, (one,), 0.95, 100, 5, groups=(group,))
+    assert answer.table()[0][-1] == "matters with b, c"
+
+
+def test_an_unknown_column_of_a_group_is_an_error() -> None:
+    frame = pl.DataFrame({"x": [1.0, 2.0]})
+    with pytest.raises(SettingError, match="there is no column 'y' to shuffle"):
+        permutation_importance(
+            lambda rows: rows["x"].to_numpy(),
+            frame,
+            np.array([1.0, 2.0]),
+            task="regression",
+            groups=[["x", "y"]],
+        )

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 import headrace as hr
+from headrace.data.levels import Levels
 from headrace.errors import DataError, SettingError
-from headrace.evaluate.levels import Levels
 from headrace.evaluate.slices import search_slices
 
 

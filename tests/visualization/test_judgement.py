@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from headrace.data.levels import Levels
 from headrace.errors import SettingError
 from headrace.evaluate.calibration import calibration
 from headrace.evaluate.fairness import Fairness, group_figures
-from headrace.evaluate.levels import Levels
 from headrace.evaluate.lift import lift
 from headrace.evaluate.slices import search_slices
 from headrace.evaluate.thresholds import thresholds

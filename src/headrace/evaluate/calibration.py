@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.errors import DataError, Problem, SettingError
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.proportions import wilson
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,8 +14,8 @@ from headrace.clustering.fitted import NOISE
 from headrace.data.source import collect, read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.intervals import check_confidence
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result, finite
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -12,11 +12,11 @@ from headrace.clustering.fitted import matrix_of
 from headrace.clustering.kmeans import KMeans
 from headrace.engine import HERE
 from headrace.errors import DataError, Problem, SettingError
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.preprocessing.clean import Impute
 from headrace.preprocessing.normalize import Standardize
 from headrace.progress import bar
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -15,11 +15,11 @@ from headrace.evaluate.drawing import drawing_of
 from headrace.evaluate.intervals import FEWEST_DRAWS, Interval, check_confidence
 from headrace.evaluate.resampling import resample
 from headrace.evaluate.scores import check_scores
-from headrace.evaluate.table import figure
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.measure import PRIMARY, Measure, find
 from headrace.metrics.paired import PairedTest, delong, mcnemar
 from headrace.result import Result, finite
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from headrace.conformal.settings import Conformal
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.model.targets import Targets
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 from headrace.train.calibrating import calibrated
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ import polars as pl
 
 from headrace.data.conform import conform
 from headrace.data.infer import infer_schema
+from headrace.data.levels import Levels, levels_of
 from headrace.data.scan import collect
 from headrace.data.source import read
 from headrace.errors import SettingError
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.labelled import labelled_rows
-from headrace.evaluate.levels import Levels, levels_of
 from headrace.evaluate.scores import check_scores, to_scores
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.proportions import wilson
 from headrace.result import Result, finite
+from headrace.table import figure, html_list, html_table, text_table
 from headrace.train.labels import require_column
 
 if TYPE_CHECKING:

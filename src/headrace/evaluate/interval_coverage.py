@@ -15,9 +15,9 @@ from headrace.data.conform import to_blocks
 from headrace.data.source import read
 from headrace.errors import DataError, NotTrainedError, Problem, SettingError
 from headrace.evaluate.intervals import check_confidence
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.model.targets import Targets
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 from headrace.train.calibrating import labelled_batches
 from headrace.train.labels import LABEL
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.calibration import checked_probabilities
-from headrace.evaluate.table import figure, html_table, text_table
 from headrace.metrics.proportions import wilson
 from headrace.result import Result
+from headrace.table import figure, html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

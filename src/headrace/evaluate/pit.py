@@ -11,9 +11,9 @@ from headrace.data.source import read
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.labelled import labelled_rows
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.proportions import wilson
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

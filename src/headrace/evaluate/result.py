@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result, finite
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -254,8 +254,7 @@ class Evaluation(Result):
         parts = [html_table(_HEADER, self._cells(), caption=self._title())]
         parts += [html_list(self._verdicts())]
         if self.importance:
-            header = ["column", f"drop of {self.importance.metric}", "low", "high", ""]
-            parts += [html_table(header, self.importance.table(), caption="importance")]
+            parts += [self.importance._repr_html_()]
         if self.stability:
             header = ["metric", "mean", "deviation", "lowest", "highest"]
             parts += [html_table(header, self.stability.table(), caption="stability")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
+from headrace.data.levels import Levels, levels_of
 from headrace.data.source import read
 from headrace.data.split import halves
 from headrace.errors import DataError, Problem, SettingError
@@ -15,10 +16,9 @@ from headrace.evaluate.comparison import losses
 from headrace.evaluate.excess import excess
 from headrace.evaluate.intervals import check_confidence
 from headrace.evaluate.labelled import labelled_rows
-from headrace.evaluate.levels import Levels, levels_of
 from headrace.evaluate.scores import check_scores, to_scores
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,10 +13,10 @@ import numpy as np
 
 from headrace.errors import SettingError
 from headrace.evaluate.scores import check_scores
-from headrace.evaluate.table import figure, text_table
 from headrace.metrics.formulas import predicted_class
 from headrace.metrics.measure import Measure, find, measures
 from headrace.progress import bar
+from headrace.table import figure, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

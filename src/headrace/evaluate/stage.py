@@ -18,6 +18,7 @@ from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.importance import Importance, permutation_importance
 from headrace.evaluate.interval_coverage import measure_coverage
 from headrace.evaluate.labelled import LabelledRows, labelled_rows, labelled_sample
+from headrace.evaluate.related import related_columns
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.several import SeveralEvaluations
 from headrace.evaluate.slices import Slices, slices_of
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.engine import Engine
     from headrace.evaluate.interval_coverage import Coverage
     from headrace.evaluate.result import ClusterEvaluation, Evaluation
     from headrace.metrics.measure import Measure
@@ -179,7 +181,9 @@ class Evaluate(Stage):
             progress.advance(note="metrics")
             result = replace(
                 result,
-                importance=self._importance(fitted, rows, result.primary, pipeline.seed),
+                importance=self._importance(
+                    fitted, rows, result.primary, seed=pipeline.seed, engine=pipeline.engine
+                ),
                 stability=self._stability(pipeline, fitted, rows, progress.advance),
                 slices=self._slices(fitted, rows, output, pipeline.seed),
                 coverage=self._coverage(fitted, rows),
@@ -220,7 +224,7 @@ class Evaluate(Stage):
         ), ()
 
     def _importance(
-        self, fitted: Fitted, rows: LabelledRows, decisive: str, seed: int
+        self, fitted: Fitted, rows: LabelledRows, decisive: str, *, seed: int, engine: Engine
     ) -> Importance | None:
         if not self.importance:
             return None
@@ -231,8 +235,10 @@ class Evaluate(Stage):
             rows.y_true,
             task=spec.task,
             metric=of_values([decisive], spec)[0],
+            groups=related_columns(rows.canonical, fitted.schema, seed=seed),
             confidence=self.confidence,
             seed=seed,
+            engine=engine,
         )
 
     def _slices(

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 
+from headrace.data.levels import levels_of
 from headrace.data.scan import collect
 from headrace.data.source import read
 from headrace.errors import SettingError
 from headrace.evaluate.evaluation import evaluate
 from headrace.evaluate.labelled import labelled_rows
-from headrace.evaluate.levels import levels_of
 from headrace.evaluate.scores import to_scores
 from headrace.evaluate.stability import Stability
 from headrace.evaluate.stability import stability as compared
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.metrics.measure import of_values
 from headrace.metrics.measure import primary as usual_primary
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

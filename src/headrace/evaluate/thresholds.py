@@ -9,8 +9,8 @@ import numpy as np
 
 from headrace.errors import SettingError, nearest
 from headrace.evaluate.calibration import checked_probabilities
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

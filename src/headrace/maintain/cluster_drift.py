@@ -9,18 +9,18 @@ import numpy as np
 
 from headrace.clustering.fitted import NOISE, FittedClusters
 from headrace.errors import DataError, NotTrainedError, Problem, SettingError
-from headrace.evaluate.table import html_list, html_table, text_table
-from headrace.maintain import twosample
 from headrace.maintain.wording import percent, plural
+from headrace.metrics import twosample
 from headrace.metrics.proportions import wilson
 from headrace.result import Result
+from headrace.table import html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
     from headrace.deploy.runtime import Runtime
-    from headrace.maintain.twosample import Outcome
+    from headrace.metrics.twosample import Outcome
     from headrace.pipeline import Pipeline
 
 __all__ = ["ClusterDrift", "ClusterShare", "cluster_drift", "clusters_drifted"]

@@ -10,10 +10,10 @@ import numpy as np
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.maintain import twosample
 from headrace.maintain.counting import Counted, count
 from headrace.maintain.explain import explain
 from headrace.maintain.wording import listing, percent, plural
+from headrace.metrics import twosample
 from headrace.result import Result
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from headrace.data.profile import Profile
     from headrace.data.schema import Kind, Schema
-    from headrace.maintain.twosample import Outcome
+    from headrace.metrics.twosample import Outcome
 
 __all__ = ["ColumnDrift", "DriftReport", "DriftTest", "drift"]
 

@@ -9,8 +9,8 @@ import numpy as np
 from scipy import stats
 
 from headrace.data.split import halves
-from headrace.evaluate.table import figure
 from headrace.profiling.leaks import FEWEST_ROWS
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from scipy import stats
 
-from headrace.maintain.twosample import holm
+from headrace.metrics.twosample import holm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

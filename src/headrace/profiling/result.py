@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result, finite
+from headrace.table import figure, html_list, html_table, text_table
 
 if TYPE_CHECKING:
     from pathlib import Path

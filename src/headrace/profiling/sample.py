@@ -9,14 +9,14 @@ import numpy as np
 import polars as pl
 
 from headrace.data.gaps import gaps
+from headrace.data.levels import levels_of
 from headrace.data.scan import batches, collect, in_memory
-from headrace.evaluate.levels import levels_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from headrace.data.levels import Levels
     from headrace.data.schema import Schema
-    from headrace.evaluate.levels import Levels
 
 __all__ = ["Draw", "Sample", "draw"]
 

@@ -11,9 +11,9 @@ from scipy import stats
 
 from headrace.data.scan import collect
 from headrace.data.schema import MISSING_TIME
-from headrace.evaluate.table import figure
-from headrace.maintain.twosample import holm
+from headrace.metrics.twosample import holm
 from headrace.profiling.alerts import Alert
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -35,6 +35,10 @@ _PERIODS = {"day": 86_400, "week": 604_800, "year": 31_556_952}
 _MOST_POINTS = 100_000
 _STEP_POINTS = 400
 _FEWEST_POINTS = 40
+_FEWEST_TO_CHANGE = 100
+"""Fewer points cannot tell a change from values that remember each other."""
+
+_MOST_LAGS, _MOST_MEMORY, _CAUTION = 4, 0.97, 10.0
 _CYCLES = 4
 _NEIGHBOURS = 8
 _ALPHA = 0.01
@@ -190,7 +194,7 @@ def _changes(series: Series, name: str, values: NDArray[np.float64]) -> Iterator
     while waiting and changes < _MOST_CHANGES:
         low, high = waiting.pop(0)
         part = means[low:high]
-        if len(part) < _FEWEST_POINTS // 2:
+        if len(part) < _FEWEST_TO_CHANGE:
             continue
         place, p_value = change_point(part)
         size = float(part[place:].mean() - part[:place].mean())
@@ -203,9 +207,10 @@ def _changes(series: Series, name: str, values: NDArray[np.float64]) -> Iterator
 def change_point(values: NDArray[np.float64]) -> tuple[int, float]:
     """Answer where the mean of a series changes most, and the p-value of no change.
 
-    The largest cumulated sum over the long-run deviation (Bartlett weights, Andrews's (1991)
-    bandwidth for a first-order autoregression, both of what is left around the two means) is
-    compared with the range of a Brownian bridge; neighbouring values may depend on each other.
+    The largest cumulated sum over the long-run deviation is compared with the range of a Brownian
+    bridge. Values may depend on those before them: the deviation is that of an autoregression
+    (Andrews and Monahan, 1992) fitted to what is left around the two means, corrected for what
+    fitting them takes away.
 
     Example:
         >>> values = np.random.default_rng(0).normal(size=200) + 3 * (np.arange(200) >= 120)
@@ -225,20 +230,30 @@ def change_point(values: NDArray[np.float64]) -> tuple[int, float]:
 
 
 def _long_run(values: NDArray[np.float64]) -> float:
-    rows = len(values)
-    total = float(values @ values)
-    if total == 0:
-        return 0.0
-    # A residual autoregression is estimated too low by about (1 + 3 rho) / rows (Kendall, 1954).
-    rho = float(values[1:] @ values[:-1]) / total
-    rho = min(0.97, max(-0.97, rho + (1 + 3 * rho) / rows))
-    alpha = 4 * rho**2 / ((1 - rho) ** 2 * (1 + rho) ** 2)
-    bandwidth = min(rows // 3, int(1.1447 * (alpha * rows) ** (1 / 3)) + 1)
-    variance = total / rows
-    for lag in range(1, bandwidth + 1):
-        weight = 1 - lag / (bandwidth + 1)
-        variance += 2 * weight * float(values[lag:] @ values[:-lag]) / rows
-    return max(variance, 0.0)
+    """Answer the variance of a sum of values, per value, of an autoregression fitted to them."""
+    rows, total = len(values), float(values @ values)
+    if total == 0 or rows < 4 * _MOST_LAGS:
+        return total / max(rows, 1)
+    memory, variance = _autoregression(values)
+    # What is left around two fitted means remembers less than the series does (Kendall, 1954).
+    memory = min(_MOST_MEMORY, memory + (4 + 6 * memory) / rows)
+    independent = rows * (1 - memory) / (1 + memory) if memory > 0 else rows
+    return variance / (1 - memory) ** 2 * (1 + _CAUTION / independent)
+
+
+def _autoregression(values: NDArray[np.float64]) -> tuple[float, float]:
+    """Answer the sum of the coefficients and the variance of the shocks; the order by BIC."""
+    wanted = values[_MOST_LAGS:]
+    lags = [values[_MOST_LAGS - lag : len(values) - lag] for lag in range(1, _MOST_LAGS + 1)]
+    best = (np.inf, 0.0, 0.0)
+    for order in range(1, _MOST_LAGS + 1):
+        before = np.stack(lags[:order], axis=1)
+        weights = np.linalg.lstsq(before, wanted, rcond=None)[0]
+        left = float(((wanted - before @ weights) ** 2).sum())
+        price = len(wanted) * np.log(max(left, 1e-300)) + order * np.log(len(wanted))
+        if price < best[0]:
+            best = (price, float(weights.sum()), left / (len(wanted) - order - 2))
+    return best[1:]
 
 
 def _seasons(series: Series, name: str, values: NDArray[np.float64]) -> Iterator[Trend]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.errors import SettingError, nearest
 from headrace.evaluate.comparison import compare
-from headrace.evaluate.table import figure
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

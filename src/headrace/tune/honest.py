@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from headrace.evaluate.resampling import resample
-from headrace.evaluate.table import figure
 from headrace.result import finite
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ import math
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from headrace.evaluate.table import figure, html_list, html_table, text_table
 from headrace.result import Result
+from headrace.table import figure, html_list, html_table, text_table
 from headrace.tune.front import Goal, pareto_front
 
 if TYPE_CHECKING:

@@ -88,7 +88,7 @@ class SearchSpace(Mapping[str, "Range"]):
         return SearchSpace(kept, self.now)
 
     def __str__(self) -> str:
-        from headrace.evaluate.table import text_table
+        from headrace.table import text_table
 
         if not self._ranges:
             return "nothing is tried"
@@ -98,7 +98,7 @@ class SearchSpace(Mapping[str, "Range"]):
         return str(self)
 
     def _repr_html_(self) -> str:
-        from headrace.evaluate.table import html_table
+        from headrace.table import html_table
 
         return html_table(["setting", "now", ""], self._rows(), caption="Search space")
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.engine import HERE, Engine
 from headrace.errors import SettingError
-from headrace.evaluate.table import figure
 from headrace.progress import bar
+from headrace.table import figure
 from headrace.tune.budget import Budget
 from headrace.tune.front import Goal
 from headrace.tune.importance import importance_of

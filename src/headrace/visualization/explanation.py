@@ -24,6 +24,7 @@ class _Bar(NamedTuple):
     drop: float
     low: float
     high: float
+    together: bool = False
 
 
 @drawn
@@ -33,7 +34,7 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
     Args:
         result: An evaluation with an `importance`, or that: `columns`, each with `column`, `drop`,
             `low` and `high`, and the `metric` that fell. Or a mapping of column names to a number
-            or to (drop, low, high).
+            or to (drop, low, high). Its `groups`, columns shuffled together, have another colour.
         ax: The axes to draw on.
 
     Raises:
@@ -53,13 +54,16 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
     places = np.arange(len(bars))
     drops = np.array([bar.drop for bar in bars])
     sure = np.array([bar.low > 0 for bar in bars])
-    ax.barh(places, drops, height=0.66, color=np.where(sure, PALETTE[0], FAINT))
+    strong = np.where([bar.together for bar in bars], PALETTE[6], PALETTE[0])
+    ax.barh(places, drops, height=0.66, color=np.where(sure, strong, FAINT))
     ax.hlines(places, [bar.low for bar in bars], [bar.high for bar in bars], color=INK, linewidth=1)
     by_row(ax, places, [label(bar.name) for bar in bars])
     metric = label(getattr(found, "metric", None) or "the metric")
     ax.set(title="Importance", xlabel=f"how much worse {metric} gets when the column is shuffled")
     more = f" · {len(every) - len(bars)} more columns" if len(every) > len(bars) else ""
     pale = "pale: cannot be told from zero" if not sure.all() else ""
+    if any(bar.together for bar in bars):
+        pale = " · ".join(filter(None, (pale, "violet: shuffled together")))
     ax.set_title(
         (pale + more).removeprefix(" · "), loc="right", size=9, color=MUTED, weight="normal"
     )
@@ -69,7 +73,11 @@ def importance(result: Any, ax: Axes | None = None) -> Axes:
 def _bars(found: Any) -> list[_Bar]:
     if isinstance(found, Mapping):
         return [_bar(str(name), value) for name, value in found.items()]
-    return [_Bar(one.column, one.drop, one.low, one.high) for one in found.columns]
+    bars = [_Bar(one.column, one.drop, one.low, one.high) for one in found.columns]
+    return bars + [
+        _Bar(" + ".join(one.columns), one.drop, one.low, one.high, together=True)
+        for one in getattr(found, "groups", ())
+    ]
 
 
 def _bar(name: str, value: Any) -> _Bar:

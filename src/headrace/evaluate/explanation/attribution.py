@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from headrace.evaluate.table import figure, html_table, text_table
 from headrace.result import Result
+from headrace.table import figure, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,8 @@ from headrace.evaluate.explanation.question import (
     reference_rows,
     shown,
 )
-from headrace.evaluate.table import figure, html_table, text_table
 from headrace.result import Result
+from headrace.table import figure, html_table, text_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

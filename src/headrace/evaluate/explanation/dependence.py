@@ -19,9 +19,9 @@ from headrace.evaluate.explanation.question import (
     shown,
 )
 from headrace.evaluate.intervals import check_confidence
-from headrace.evaluate.table import figure, html_table, text_table
 from headrace.metrics.counting import drawn_counts
 from headrace.result import Result
+from headrace.table import figure, html_table, text_table
 
 if TYPE_CHECKING:
     import polars as pl

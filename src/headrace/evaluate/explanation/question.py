@@ -9,8 +9,8 @@ import numpy as np
 
 from headrace.data.schema import MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError, nearest
-from headrace.evaluate.table import figure
 from headrace.model.targets import Targets
+from headrace.table import figure
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,9 +10,9 @@ import numpy as np
 from headrace.data.gaps import gaps
 from headrace.errors import DataError, Problem, SettingError
 from headrace.evaluate.explanation.question import ask, canonical_rows, check_whole, sampled, shown
-from headrace.evaluate.table import figure, html_table, text_table
 from headrace.metrics.counting import drawn_counts
 from headrace.result import Result
+from headrace.table import figure, html_table, text_table
 
 if TYPE_CHECKING:
     import polars as pl

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from headrace.maintain.twosample import (
+from headrace.metrics.twosample import (
     beyond,
     distance,
     holm,
@@ -26,7 +26,7 @@ from headrace.maintain.twosample import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from headrace.maintain.twosample import Outcome
+    from headrace.metrics.twosample import Outcome
 
 COUNTS = st.lists(st.integers(0, 200), min_size=2, max_size=12)
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.data.levels import levels_of
 from headrace.data.schema import MISSING_TIME
-from headrace.evaluate.levels import levels_of
 
 
 @given(

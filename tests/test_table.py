@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from headrace.evaluate.table import figure, html_list, html_table, text_table
+from headrace.table import figure, html_list, html_table, text_table
 
 
 @pytest.mark.parametrize(
