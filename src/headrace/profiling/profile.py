@@ -61,8 +61,8 @@ def profile(
 ) -> Assessment:
     """Assess a table before anything is trained on it.
 
-    Columns are counted over all rows, in streaming scans; relations, leaks of columns and patterns
-    are measured on rows drawn at random.
+    Columns are counted over all rows, in two scans (four more with `time`); relations, leaks of
+    columns and patterns are measured on rows drawn at random.
 
     Args:
         data: Any source that `headrace.data.source.read` takes, larger than memory too.
