@@ -76,6 +76,7 @@ import json, sys, time
 import polars as pl
 import headrace as hr
 import headrace.profiling.profile
+import sklearn.tree
 source = pl.read_parquet(sys.argv[1]) if sys.argv[2] == "table" else sys.argv[1]
 start = time.perf_counter()
 found = hr.profile(source, sys.argv[3] or None)
