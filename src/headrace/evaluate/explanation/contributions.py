@@ -19,14 +19,15 @@ from headrace.evaluate.explanation.question import (
     sampled,
     shown,
 )
+from headrace.evaluate.explanation.scoring import scoring
 from headrace.evaluate.explanation.shapley import shapley_values
 
 if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.evaluate.explanation.scoring import Explained
     from headrace.model.target import Label
-    from headrace.pipeline import Pipeline
 
 __all__ = ["Baseline", "Method", "attribute", "attribute_rows", "typical_row"]
 
@@ -38,7 +39,7 @@ _BASELINES = ("sample", "typical")
 
 
 def attribute(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     *,
     method: Method = "gradients",
@@ -57,7 +58,7 @@ def attribute(
     """Answer what each raw column adds to the answer of each row.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: The rows, or one row as a dict of values.
         method: "gradients" for integrated gradients through the Keras model; "shapley" for sampled
             Shapley values, slower, for any pipeline, with standard errors.
@@ -92,7 +93,7 @@ def attribute(
     _check(method, baseline, tolerance)
     for name, value in (("baselines", baselines), ("steps", steps), ("most_rows", most_rows)):
         check_whole(name, value, 1)
-    rows = sampled(canonical_rows(pipe.fitted, data), most_rows, seed)
+    rows = sampled(canonical_rows(scoring(pipe), data), most_rows, seed)
     one = rows if rows.height == 1 else None
     question = ask(pipe, target=target, label=label, row=one)
     others = reference_rows(question, reference, rows)
@@ -125,7 +126,7 @@ def attribute_rows(
     shared: dict[str, tuple[str, ...]],
 ) -> Attribution:
     """Answer the result for contributions that were found."""
-    kinds = {column.name: column.kind for column in question.fitted.schema.columns}
+    kinds = {column.name: column.kind for column in question.schema.columns}
     texts = [[shown(value, kinds[name]) for value in rows[name]] for name in rows.columns]
     return Attribution(
         of=question.name,

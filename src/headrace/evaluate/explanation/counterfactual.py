@@ -19,6 +19,7 @@ from headrace.evaluate.explanation.question import (
     reference_rows,
     shown,
 )
+from headrace.evaluate.explanation.scoring import labels, scoring
 from headrace.result import Result
 from headrace.table import figure, html_table, text_table
 
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.explanation.scoring import Explained
     from headrace.model.target import Label
-    from headrace.pipeline import Pipeline
 
 __all__ = ["Change", "Counterfactual", "counterfactual"]
 
@@ -109,7 +110,7 @@ class Counterfactual(Result):
 
 
 def counterfactual(
-    pipe: Pipeline,
+    pipe: Explained,
     row: object,
     *,
     wanted: Label | None = None,
@@ -131,7 +132,7 @@ def counterfactual(
     is read from the pipeline itself.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         row: One row, as a dict of values or a table of one row.
         wanted: The class that is wanted; of two classes the other one.
         above: The value that a number must reach.
@@ -148,13 +149,10 @@ def counterfactual(
         SettingError: What is wanted does not fit the target, or a setting is out of its range.
     """
     check_whole("most_changes", most_changes, 1)
-    fitted = ask(pipe, target=target, label=wanted, row=canonical_rows(pipe.fitted, row)[:1]).fitted
-    one = canonical_rows(fitted, row)
+    one = canonical_rows(scoring(pipe), row)
     if one.height != 1:
         raise DataError([Problem(f"a counterfactual is for one row, received {one.height}")])
-    question, goal, words = _goal(
-        pipe, fitted, one, target=target, wanted=wanted, above=above, below=below
-    )
+    question, goal, words = _goal(pipe, one, target=target, wanted=wanted, above=above, below=below)
     others = reference_rows(question, reference, one)
     free = _free(one.columns, columns, frozen, directions or {})
     options = {name: _options(one, others, name, (directions or {}).get(name)) for name in free}
@@ -173,7 +171,7 @@ class _Goal:
     def reached(self, question: Question, output: NDArray[Any]) -> NDArray[np.bool_]:
         if self.place is not None:
             wanted = question.spec.classes[self.place]
-            return np.array([one == wanted for one in question.fitted.decode(output)], dtype=bool)
+            return np.array([one == wanted for one in labels(question.spec, output)], dtype=bool)
         scores = question.of_output(output)
         low = -np.inf if self.above is None else self.above
         high = np.inf if self.below is None else self.below
@@ -188,8 +186,7 @@ class _Goal:
 
 
 def _goal(
-    pipe: Pipeline,
-    fitted: Any,
+    pipe: Explained,
     one: pl.DataFrame,
     *,
     target: str | None,
@@ -197,7 +194,8 @@ def _goal(
     above: float | None,
     below: float | None,
 ) -> tuple[Question, _Goal, str]:
-    spec = fitted.network.target_spec
+    model = ask(pipe, target=target, label=wanted, row=one).model
+    spec = model.spec
     if spec.task == "regression":
         if above is None and below is None:
             raise SettingError(f"the target {spec.name!r} is a number: say above= or below=")
@@ -210,7 +208,7 @@ def _goal(
     if wanted is None:
         if spec.task != "binary":
             raise SettingError(f"the target {spec.name!r} has several classes: say wanted=")
-        now = fitted.decode(fitted.output(one))[0]
+        now = labels(spec, model.output(one))[0]
         wanted = next(label for label in spec.classes if label != now)
     question = ask(pipe, target=target, label=wanted)
     label = question.spec.classes[question.place or 0]
@@ -284,7 +282,7 @@ class _Search:
                 break
             beam, best = self._step(beam)
         after = before if best is None else self._ask([best])[0]
-        kinds = {column.name: column.kind for column in self.question.fitted.schema.columns}
+        kinds = {column.name: column.kind for column in self.question.schema.columns}
         changes = tuple(
             Change(name, shown(self.one[name][0], kinds[name]), shown(value, kinds[name]))
             for name, (value, _) in (best or {}).items()
@@ -324,7 +322,7 @@ class _Search:
             for name in self.options
         }
         made = pl.concat([self.one] * len(edits)).with_columns(changed.values())
-        output = self.question.fitted.output(made)
+        output = self.question.model.output(made)
         return self.question.of_output(output), self.goal.reached(self.question, output)
 
 

@@ -18,6 +18,7 @@ from headrace.evaluate.explanation.question import (
     sampled,
     shown,
 )
+from headrace.evaluate.explanation.scoring import scoring
 from headrace.evaluate.intervals import check_confidence
 from headrace.metrics.counting import drawn_counts
 from headrace.result import Result
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
+    from headrace.evaluate.explanation.scoring import Explained
     from headrace.model.target import Label
-    from headrace.pipeline import Pipeline
 
 __all__ = [
     "Dependence",
@@ -171,7 +172,7 @@ class DependencePair(Result):
 
 
 def partial_dependence(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     column: str,
     *,
@@ -189,7 +190,7 @@ def partial_dependence(
     rows that are made may never occur: see `accumulated_effects`.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: The rows.
         column: A raw column.
         target: Which of several targets.
@@ -252,7 +253,7 @@ def dependence_of(
 
 
 def partial_dependence_pair(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     columns: tuple[str, str],
     *,
@@ -265,7 +266,7 @@ def partial_dependence_pair(
     """Put each pair of values of two columns into all rows, and answer the mean answer.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: The rows.
         columns: Two different raw columns.
         target: Which of several targets.
@@ -304,7 +305,7 @@ def partial_dependence_pair(
 
 
 def accumulated_effects(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     column: str,
     *,
@@ -323,7 +324,7 @@ def accumulated_effects(
     alone also where columns go together. Rows without a value are left out.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: The rows.
         column: A raw column of numbers, booleans or dates.
         target: Which of several targets.
@@ -399,7 +400,7 @@ def _accumulate(
 
 
 def _asked(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     columns: list[str],
     *,
@@ -412,13 +413,13 @@ def _asked(
     check_whole("points", points, 2)
     check_whole("most_rows", most_rows, 1)
     for name in columns:
-        check_column(name, pipe.fitted.schema.names)
+        check_column(name, scoring(pipe).schema.names)
     question = ask(pipe, target=target, label=label)
-    return question, sampled(canonical_rows(question.fitted, data), most_rows, seed)
+    return question, sampled(canonical_rows(question.model, data), most_rows, seed)
 
 
 def _kind(question: Question, column: str) -> str:
-    return question.fitted.schema[column].kind
+    return question.schema[column].kind
 
 
 def _grid(values: pl.Series, points: int) -> NDArray[Any]:

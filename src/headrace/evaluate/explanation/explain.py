@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from headrace.evaluate.explanation.attribution import Attribution
+    from headrace.evaluate.explanation.scoring import Explained
     from headrace.model.target import Label
-    from headrace.pipeline import Pipeline
 
 __all__ = ["Explanation", "explain"]
 
@@ -72,7 +72,7 @@ class Explanation(Result):
 
 
 def explain(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     *,
     target: str | None = None,
@@ -85,7 +85,7 @@ def explain(
     """Explain the answers of a pipeline in terms of its raw columns.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: Rows; or one row, as a dict of values or a table of one row.
         target: Which of several targets.
         label: Which class; of two the last one. One row's predicted class where none is given.
@@ -107,7 +107,7 @@ def explain(
     if len(found.values) == 1:
         return found
     question = ask(pipe, target=target, label=label)
-    rows = canonical_rows(question.fitted, data)
+    rows = canonical_rows(question.model, data)
     some = sampled(rows, _DEPENDENCE_ROWS, seed)
     names = [one.column for one in found.effects[:top] if one.size > 0]
     shown = tuple(

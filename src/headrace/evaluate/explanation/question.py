@@ -1,4 +1,4 @@
-"""What is explained: one number for each row, from the pipeline as it predicts."""
+"""What is explained: one number for each row, from the model as it predicts."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from headrace.data.schema import MISSING_TIME
 from headrace.errors import DataError, Problem, SettingError, nearest
+from headrace.evaluate.explanation.scoring import PipelineScoring, labels, scoring
 from headrace.model.targets import Targets
 from headrace.table import figure
 
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
+    from headrace.data.schema import Schema
+    from headrace.evaluate.explanation.scoring import Explained, Scoring
     from headrace.model.target import Label, TargetSpec
-    from headrace.pipeline import Pipeline
     from headrace.train.fitted import Fitted
 
 __all__ = [
@@ -39,32 +41,52 @@ class Question:
     """One number for each row: a class's probability, or a value in the target's own units.
 
     Attributes:
-        fitted: The pipeline, reduced to one target.
+        model: What answers, reduced to one target.
         place: The number of the class; None for a number.
         name: What the number is, in words.
     """
 
-    fitted: Fitted
+    model: Scoring
     place: int | None
     name: str
 
     @property
     def spec(self) -> TargetSpec:
         """The target."""
-        return self.fitted.network.target_spec
+        return self.model.spec
+
+    @property
+    def schema(self) -> Schema:
+        """The raw columns."""
+        return self.model.schema
+
+    @property
+    def fitted(self) -> Fitted:
+        """The trained pipeline, for what needs its plan and its Keras model.
+
+        Raises:
+            SettingError: A release answers from its ONNX graph.
+        """
+        if isinstance(self.model, PipelineScoring):
+            return self.model.fitted
+        raise SettingError(
+            "integrated gradients need the Keras model, and a Runtime answers from its ONNX graph: "
+            'use method="shapley" with reference=rows; partial_dependence, accumulated_effects, '
+            "surrogate_tree and counterfactual work too. hr.load(path) of the release has "
+            "gradients, with TensorFlow installed"
+        )
 
     def score(self, canonical: pl.DataFrame) -> NDArray[np.float64]:
         """Answer the number of each canonical row, (rows,)."""
-        return self.of_output(self.fitted.output(canonical))
+        return self.of_output(self.model.output(canonical))
 
-    def of_output(self, output: Any) -> NDArray[np.float64]:
-        """Answer the number of each row of the network's output, (rows,)."""
-        if self.place is None:
-            return self.spec.values(output)
-        return np.asarray(self.spec.probabilities(output)[:, self.place], dtype=np.float64)
+    def of_output(self, output: NDArray[Any]) -> NDArray[np.float64]:
+        """Answer the number of each row of what the model answers, (rows,)."""
+        numbers = output if self.place is None else output[:, self.place]
+        return np.asarray(numbers, dtype=np.float64)
 
     def tensorflow(self, output: Any) -> Any:
-        """Answer the same inside of a TensorFlow graph, (rows,)."""
+        """Answer the same of the network's output inside of a TensorFlow graph, (rows,)."""
         if self.place is None:
             low, high = self.spec.middle
             return (output[:, low] + output[:, high]) / 2 * self.spec.scale + self.spec.mean
@@ -74,7 +96,7 @@ class Question:
 
 
 def ask(
-    pipe: Pipeline,
+    pipe: Explained,
     *,
     target: str | None = None,
     label: Label | None = None,
@@ -83,7 +105,7 @@ def ask(
     """Answer what is explained.
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or a release of one.
         target: Which of several targets.
         label: Which class; of two classes the last one when none is given.
         row: One canonical row, whose predicted class is meant where none is given.
@@ -92,16 +114,16 @@ def ask(
         NotTrainedError: The pipeline has no network.
         SettingError: The target or the class is missing or unknown.
     """
-    fitted = pipe.fitted
-    spec = fitted.network.target_spec
+    model = scoring(pipe)
+    spec = model.spec
     if isinstance(spec, Targets):
         if target is None:
             raise SettingError(
                 f"the pipeline predicts {', '.join(map(repr, spec.columns))}: say which one is "
                 f"explained, target={spec.columns[0]!r}"
             )
-        fitted = fitted.for_target(target)
-        spec = fitted.network.target_spec
+        model = model.for_target(target)
+        spec = model.spec
     elif target not in {None, spec.name}:
         raise SettingError(f"the pipeline predicts {spec.name!r}, received target={target!r}")
     if spec.task == "regression":
@@ -109,11 +131,11 @@ def ask(
             raise SettingError(
                 f"the target {spec.name!r} is a number and has no classes, received label={label!r}"
             )
-        return Question(fitted, None, spec.name)
+        return Question(model, None, spec.name)
     if label is None and spec.task == "multiclass" and row is not None:
-        label = fitted.decode(fitted.output(row))[0]
+        label = labels(spec, model.output(row))[0]
     place = _place(spec, label)
-    return Question(fitted, place, f"probability of {spec.name} = {spec.classes[place]}")
+    return Question(model, place, f"probability of {spec.name} = {spec.classes[place]}")
 
 
 def _place(spec: TargetSpec, label: Label | None) -> int:
@@ -131,7 +153,7 @@ def _place(spec: TargetSpec, label: Label | None) -> int:
     raise SettingError(f"the target {spec.name!r} has no class {label!r}; the classes are {known}")
 
 
-def canonical_rows(fitted: Fitted, data: object) -> pl.DataFrame:
+def canonical_rows(model: Scoring, data: object) -> pl.DataFrame:
     """Bring rows, or one row as a dict of values, through the door.
 
     Raises:
@@ -139,7 +161,7 @@ def canonical_rows(fitted: Fitted, data: object) -> pl.DataFrame:
     """
     if isinstance(data, dict) and not any(_many(value) for value in data.values()):
         data = [data]
-    frame = fitted.conform(data)
+    frame = model.conform(data)
     if not frame.height:
         raise DataError([Problem("the table is empty: there is no row to explain")])
     return frame
@@ -161,12 +183,13 @@ def reference_rows(question: Question, data: object, rows: pl.DataFrame) -> pl.D
         DataError: A single row has nothing to be compared with.
     """
     if data is not None:
-        return canonical_rows(question.fitted, data)
-    if question.fitted.kept is not None:
-        return question.fitted.kept.sample.select(rows.columns)
+        return canonical_rows(question.model, data)
+    if question.model.sample is not None:
+        return question.model.sample.select(rows.columns)
     if rows.height == 1:
         hint = "give some, reference=rows"
-        raise DataError([Problem("a loaded pipeline keeps no rows to compare with", hint=hint)])
+        what = "a loaded pipeline or release keeps no rows to compare with"
+        raise DataError([Problem(what, hint=hint)])
     return rows
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from headrace.evaluate.explanation.question import Question
+    from headrace.evaluate.explanation.scoring import Explained
     from headrace.model.target import Label
-    from headrace.pipeline import Pipeline
 
 __all__ = ["Rule", "Surrogate", "surrogate_of", "surrogate_tree"]
 
@@ -102,7 +102,7 @@ class Surrogate(Result):
 
 
 def surrogate_tree(
-    pipe: Pipeline,
+    pipe: Explained,
     data: object,
     *,
     depth: int = 3,
@@ -114,7 +114,7 @@ def surrogate_tree(
     """Grow a shallow tree on raw columns that imitates the model (Craven and Shavlik, 1996).
 
     Args:
-        pipe: A trained pipeline with a network.
+        pipe: A trained pipeline with a network, or an `hr.Runtime` of one.
         data: The rows, at least 50; a third of them is held for the fidelity.
         depth: How many conditions a rule has at most, from 1 to 6.
         target: Which of several targets.
@@ -131,7 +131,7 @@ def surrogate_tree(
         raise SettingError(f"depth must be 6 or less for rules to be read, received {depth}")
     check_whole("most_rows", most_rows, _LEAST_ROWS)
     question = ask(pipe, target=target, label=label)
-    rows = sampled(canonical_rows(question.fitted, data), most_rows, seed)
+    rows = sampled(canonical_rows(question.model, data), most_rows, seed)
     return surrogate_of(question, rows, depth, seed)
 
 
@@ -179,7 +179,7 @@ def _matrix(
     """Answer what the tree is grown on: values, flags of frequent words, flags of gaps."""
     import polars as pl
 
-    kinds = {column.name: column.kind for column in question.fitted.schema.columns}
+    kinds = {column.name: column.kind for column in question.schema.columns}
     parts: list[NDArray[Any]] = []
     tests: list[_Test] = []
     for column in rows.iter_columns():
