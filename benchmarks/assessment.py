@@ -208,6 +208,12 @@ def records(random: np.random.Generator, rows: int, *, classes: bool) -> pl.Data
 def planted(tables: int, rows: int) -> None:
     """Print how often each planted leak is found, and how often a clean table is accused."""
     print(f"\nleaks: share of {tables} tables of {rows:,} rows, numbers and classes in turn")
+    for name, hits in planted_leaks(tables, rows).items():
+        print(f"{name:<26} {np.mean(hits):>7.1%}", flush=True)
+
+
+def planted_leaks(tables: int, rows: int) -> dict[str, list[bool]]:
+    """Answer for each leak in which tables it was found, and which clean ones were accused."""
     found: dict[str, list[bool]] = {}
     for seed in range(tables):
         random = np.random.default_rng([seed, rows])
@@ -239,8 +245,7 @@ def planted(tables: int, rows: int) -> None:
             bool(hr.profile(table, "goal", time="hour").leaks)
         )
         _across(found, table.with_columns(shop=pl.Series(np.arange(rows) // 20)))
-    for name, hits in found.items():
-        print(f"{name:<26} {np.mean(hits):>7.1%}", flush=True)
+    return found
 
 
 def _across(found: dict[str, list[bool]], table: pl.DataFrame) -> None:

@@ -120,7 +120,9 @@ def test_each_of_several_targets_is_explained() -> None:
 @pytest.mark.parametrize("target", ["value", "class"])
 def test_every_architecture_is_explained(name: str, target: str) -> None:
     network = hr.Network(name, epochs=8, batch_size=32)
-    _check(_pipe(network, target), label="mid" if target == "class" else None)
+    # An outer class: along the way to a middle one the answer rises and falls, so that path and
+    # orders rightly differ.
+    _check(_pipe(network, target), label="top" if target == "class" else None)
 
 
 @pytest.mark.slow

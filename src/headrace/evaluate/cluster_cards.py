@@ -30,6 +30,9 @@ __all__ = ["ClusterCard", "ClusterCards", "ClusterTrait", "cluster_cards"]
 _MOST_LEVELS = 50
 """The most frequent values of a column are looked at; the others are rarer than any trait."""
 
+_LARGEST = 100.0
+"""Effects end here."""
+
 _NAMED, _LEAST_NAMED = 3, 0.5
 _SHOWN = 6
 _TYPICAL = 3
@@ -46,7 +49,8 @@ class ClusterTrait:
         inside: The mean, or the share of rows with the value, in the cluster.
         outside: The same of all other rows.
         effect: How large the difference is, in standard deviations: Hedges' g of means (1981),
-            Cohen's h of shares (1988). 0.2 is small, 0.5 middling, 0.8 large.
+            Cohen's h of shares (1988). 0.2 is small, 0.5 middling, 0.8 large; 100 stands for
+            values without any spread.
         low: The lower end of its interval.
         high: The upper end.
         used: Whether the clusters were found in this column, so that they differ in it anyway.
@@ -325,9 +329,11 @@ def _of_means(  # noqa: PLR0917 - a column, the clusters, and how to judge
             continue
         a, b = float(inside.var(ddof=1)), float(outside.var(ddof=1))
         pooled = ((n - 1) * a + (m - 1) * b) / (n + m - 2)
-        if pooled <= 0:
-            continue
         apart = float(inside.mean() - outside.mean())
+        if pooled <= 0 and not apart:
+            continue
+        # A column that is constant in here and constant out there tells them apart without end.
+        pooled = max(pooled, (apart / _LARGEST) ** 2)
         effect = apart / math.sqrt(pooled) * (1 - 3 / (4 * (n + m) - 9))
         reach = z * math.sqrt((n + m) / (n * m) + effect**2 / (2 * (n + m)))
         p_value = None if used else _welch(apart, a / n, b / m, n, m)

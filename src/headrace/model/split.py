@@ -54,10 +54,32 @@ def split_model(model: Any) -> SplitModel:
     inner = [layer for layer in model.layers if isinstance(layer, keras().Model)]
     if inner and isinstance(model.layers[-1], WeightedMean):
         return _joined([split_model(one) for one in inner], model.layers[-1])
+    if inner:
+        model = _opened(model)
     ends: list[Any] = []
     for tensor in model.inputs:
         ends += _code_ends(model, tensor) if "int" in tensor.dtype else _number_ends(model, tensor)
     return _cut(model, ends)
+
+
+def _opened(model: Any) -> Any:
+    """Answer the same network with the steps of its inner models in their place."""
+
+    def step(operation: Any) -> Any:
+        graph = getattr(operation, "_functional", None) or operation
+        if not hasattr(graph, "_run_through_graph"):
+            return operation
+
+        def run(given: Any, **_: Any) -> Any:
+            ordered = graph._standardize_inputs(given)  # noqa: SLF001 - Keras opens no graph
+            return graph._run_through_graph(ordered, operation_fn=step)  # noqa: SLF001 - as above
+
+        return run
+
+    inputs = [keras().Input(one.shape[1:], dtype=one.dtype, name=one.name) for one in model.inputs]
+    given = inputs[0] if len(inputs) == 1 else inputs
+    outputs = model._run_through_graph(given, operation_fn=step)  # noqa: SLF001 - as above
+    return keras().Model(inputs, outputs)
 
 
 def _cut(model: Any, ends: Sequence[Any]) -> SplitModel:
