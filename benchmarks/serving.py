@@ -43,7 +43,7 @@ DATES = ["joined", "renewed"]
 TABLE_ROWS = 5_000
 LEVELS = 30
 
-SERVE = "import sys; from headrace.deploy.server import serve; serve(sys.argv[1], port=0)"
+SERVE = "import sys; from headrace.serving.server import serve; serve(sys.argv[1], port=0)"
 
 # What both servers by hand share: no checks at all, the columns' order known.
 BY_HAND = """
@@ -341,8 +341,8 @@ def main() -> None:
             programs = {"headrace serve": SERVE, "Starlette by hand": STARLETTE,
                         "FastAPI + pydantic by hand": FASTAPI}  # fmt: skip
         else:
-            from headrace.deploy.openapi import row_example
             from headrace.deploy.runtime import Runtime
+            from headrace.serving.schemas import row_example
 
             opened = Runtime(settings.release)
             release, programs = opened.path, {"headrace serve": SERVE}

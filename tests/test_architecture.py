@@ -33,7 +33,7 @@ STOREYS = (
     {"cache", "partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model", "conformal"},
-    {"train", "evaluate", "tune", "deploy", "maintain", "profiling"},
+    {"train", "evaluate", "tune", "deploy", "maintain", "profiling"} | {"serving"},
     {"pipeline", "parameters", "loading", "keeping", "run", "estimators"},
 )
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms}

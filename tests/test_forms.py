@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 import headrace as hr
-from headrace.deploy.server import create_app
 from headrace.deploy.stream import score
 from headrace.errors import DataError, SettingError
+from headrace.serving.app import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,10 +15,10 @@ import polars as pl
 import pytest
 
 import headrace as hr
-from headrace.deploy.server import create_app
 from headrace.deploy.stream import score
 from headrace.errors import DataError, SettingError
 from headrace.evaluate.several import SeveralEvaluations
+from headrace.serving.app import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path

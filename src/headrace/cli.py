@@ -214,7 +214,7 @@ def serve(
     module: Modules = None,
 ) -> None:
     """Answer requests over HTTP; without TensorFlow, unless a step is free Python."""
-    from headrace.deploy.server import serve as run_server
+    from headrace.serving.server import serve as run_server
 
     run_server(_runtime(model, module), host=host, port=port)
 

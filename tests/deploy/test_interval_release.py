@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import headrace as hr
-from headrace.deploy.server import create_app
 from headrace.deploy.stream import score
 from headrace.errors import ReleaseError, SettingError
+from headrace.serving.app import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path

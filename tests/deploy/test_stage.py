@@ -14,8 +14,8 @@ import pytest
 
 import headrace as hr
 from headrace.deploy.python_runtime import runtime_for
-from headrace.deploy.server import create_app
 from headrace.plan.plan import Node
+from headrace.serving.app import create_app
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from headrace.data.values import reader
 from headrace.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from numpy.typing import NDArray
 
@@ -36,6 +36,19 @@ class Blocks(NamedTuple):
     numbers: NDArray[np.float64]
     strings: NDArray[np.object_]
     times: NDArray[np.int64]
+
+    def each(self, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Blocks:
+        """Answer these blocks, each changed in the same way: some rows of it, for example."""
+        return Blocks(change(self.numbers), change(self.strings), change(self.times))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Blocks]) -> Blocks:
+        """Answer the rows of several blocks, one after the other."""
+        return cls(
+            np.concatenate([part.numbers for part in parts]),
+            np.concatenate([part.strings for part in parts]),
+            np.concatenate([part.times for part in parts]),
+        )
 
 
 class RowDoor:

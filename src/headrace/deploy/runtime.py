@@ -179,7 +179,8 @@ class Runtime:
         if count <= _BATCH:
             feed = {name: getattr(blocks, name) for name in self._inputs}
             return dict(zip(names, self.session.run(names, feed), strict=True))
-        parts = [self._run(_slice(blocks, i), names) for i in range(0, count, _BATCH)]
+        portions = [slice(first, first + _BATCH) for first in range(0, count, _BATCH)]
+        parts = [self._run(blocks.each(lambda b, p=p: b[p]), names) for p in portions]  # type: ignore[misc]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def decode(self, output: NDArray[Any]) -> NDArray[Any]:
@@ -263,8 +264,3 @@ def as_rows(rows: object) -> Sequence[Mapping[str, object]]:
     if hasattr(rows, "to_dict") and hasattr(rows, "columns"):  # pandas
         return cast("list[dict[str, object]]", rows.to_dict("records"))
     return cast("Sequence[Mapping[str, object]]", rows)
-
-
-def _slice(blocks: Blocks, start: int) -> Blocks:
-    rows = slice(start, start + _BATCH)
-    return type(blocks)(blocks.numbers[rows], blocks.strings[rows], blocks.times[rows])

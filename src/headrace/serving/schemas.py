@@ -1,4 +1,4 @@
-"""The server's interface in OpenAPI's words, with the columns of the release and examples."""
+"""JSON Schemas of a release: its rows with examples, requests, and answers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from headrace.data.schema import Column, Schema
     from headrace.deploy.runtime import Runtime
 
-__all__ = ["predict_operation", "row_example", "row_schema"]
+__all__ = ["ERROR", "answer_schema", "request_schema", "row_example", "row_schema"]
 
 _TYPES = {"boolean": "boolean", "number": "number"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,41 +46,28 @@ def row_example(schema: Schema, profile: Mapping[str, Any] | None = None) -> dic
     return {column.name: _example(column, seen.get(column.name, {})) for column in schema.columns}
 
 
-def predict_operation(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Answer what OpenAPI should say about `POST /predict`: its body and its answers."""
+def request_schema(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Answer the JSON Schema of a request: rows or columns, and the options beside them."""
     row = row_schema(runtime.schema, profile)
-    body = {
-        "type": "object",
-        "properties": {
-            "rows": {"type": "array", "minItems": 1, "items": row},
-            **({"interval": _LEVEL} if runtime.conformal else {}),
+    properties = {
+        "rows": {"type": "array", "minItems": 1, "items": row},
+        "columns": {
+            "type": "object",
+            "description": "In the place of rows: a list of values by column, equally long.",
+            "additionalProperties": {"type": "array"},
         },
-        "required": ["rows"],
-        "additionalProperties": False,
+        "explain": {"type": "boolean", "default": False, "description": "Say why, row by row."},
+        "probabilities": {
+            "type": "boolean",
+            "default": True,
+            "description": "Answer the probability of each class.",
+        },
+        **({"interval": LEVEL} if runtime.conformal else {}),
     }
-    example = {"rows": [row["example"]]}
-    refused = {"description": "", "content": {"application/json": {"schema": _ERROR}}}
-    return {
-        "summary": "Answer rows",
-        "operationId": "predict",
-        "requestBody": {
-            "required": True,
-            "content": {"application/json": {"schema": body, "example": example}},
-        },
-        "responses": {
-            "200": {
-                "description": "One answer for each row, in order.",
-                "content": {"application/json": {"schema": _answer(runtime)}},
-            },
-            "400": {**refused, "description": "The body is not JSON."},
-            "413": {**refused, "description": "The body has too many bytes or rows."},
-            "415": {**refused, "description": "The body is not declared as JSON in UTF-8."},
-            "422": {**refused, "description": "Rows that do not fit the columns."},
-        },
-    }
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-_LEVEL: dict[str, Any] = {
+LEVEL: dict[str, Any] = {
     "type": "number",
     "exclusiveMinimum": 0,
     "exclusiveMaximum": 1,
@@ -90,7 +77,7 @@ _ENDS: dict[str, Any] = {
     "type": "object",
     "description": "Where asked for: lower and upper ends (null for none), or sets of labels.",
     "properties": {
-        "level": _LEVEL,
+        "level": LEVEL,
         "low": {"type": "array", "items": {"type": ["number", "null"]}},
         "high": {"type": "array", "items": {"type": ["number", "null"]}},
         "set": {"type": "array", "items": {"type": "array"}},
@@ -98,7 +85,19 @@ _ENDS: dict[str, Any] = {
     },
     "required": ["level"],
 }
-_ERROR: dict[str, Any] = {
+EXPLANATION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "of": {"type": "string", "description": "The target, or the class that is explained."},
+        "answer": {"type": "number"},
+        "base": {"type": "number", "description": "The answer for an ordinary row."},
+        "contributions": {"type": "object", "additionalProperties": {"type": "number"}},
+        "errors": {"type": "object", "additionalProperties": {"type": "number"}},
+        "gap": {"type": "number", "description": "What the contributions miss; rounding."},
+        "walks": {"type": "integer"},
+    },
+}
+ERROR: dict[str, Any] = {
     "type": "object",
     "required": ["error"],
     "properties": {
@@ -120,8 +119,10 @@ _ERROR: dict[str, Any] = {
 }
 
 
-def _answer(runtime: Runtime) -> dict[str, Any]:
+def answer_schema(runtime: Runtime) -> dict[str, Any]:
+    """Answer the JSON Schema of an answer."""
     properties: dict[str, Any] = {
+        "id": {"type": "string", "description": "Of the request; row n has the id `<id>/<n>`."},
         "version": {"type": "string", "description": "The release that answered."},
         "predictions": {"type": "array", "items": _prediction(runtime)},
     }
@@ -143,7 +144,16 @@ def _answer(runtime: Runtime) -> dict[str, Any]:
         "items": {"type": "string"},
         "description": "Columns of the request that the release does not know.",
     }
-    required = [name for name in properties if name not in ("ignored", "interval")]
+    properties["explanations"] = {"type": "array", "items": EXPLANATION}
+    properties["adjusted"] = {
+        "type": "boolean",
+        "description": "An administrator moved the threshold or the probabilities.",
+    }
+    properties["fallback"] = {
+        "type": "boolean",
+        "description": "The model is switched off; this is the answer in its place.",
+    }
+    required = ["id", "version", "predictions"]
     return {"type": "object", "properties": properties, "required": required}
 
 

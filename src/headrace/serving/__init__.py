@@ -1,0 +1,1 @@
+"""The server: releases behind HTTP, guarded, measured, and exchanged while they answer."""
