@@ -184,6 +184,6 @@ async def _post(app: Any, rows: list[dict[str, Any]]) -> Any:
     import httpx
 
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         response = await client.post("/predict", json={"rows": rows})
     return response.json()

@@ -215,5 +215,5 @@ def test_a_run_leaves_out_what_follows_one_target(tmp_path: Path) -> None:
 
 async def _post(app: Any, rows: list[dict[str, Any]]) -> Any:
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return (await client.post("/predict", json={"rows": rows})).json()

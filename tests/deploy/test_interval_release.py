@@ -48,7 +48,7 @@ class Client:
 
     async def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         transport = httpx.ASGITransport(app=self.app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             return await client.request(method, path, **content)
 
 

@@ -145,7 +145,7 @@ def test_a_free_python_step_is_released_without_a_graph(
 
 async def _post(app: Any, body: Any) -> Any:
     transport = httpx.ASGITransport(app=app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return (await client.post("/predict", json=body)).json()
 
 
