@@ -125,3 +125,14 @@ def test_the_heat_map_names_traits_and_clusters(pipe: hr.Pipeline) -> None:
     axes = hr.cluster_cards(pipe, people()).plot()
     assert [text.get_text() for text in axes.get_xticklabels()] == ["cluster 0", "cluster 1"]
     assert axes.get_yticklabels()[0].get_text() == "age"
+
+
+def test_a_column_without_spread_tells_clusters_apart() -> None:
+    rows = pl.DataFrame({"x": [0.0, 0.1, 9.0, 9.1] * 20, "flag": [0.0, 0.0, 1.0, 1.0] * 20})
+    pipe = hr.Pipeline([hr.transform.Drop(["flag"], reason="described only"), hr.KMeans(2)])
+    pipe.train(rows)
+    for card in hr.cluster_cards(pipe, rows).cards:
+        flag = card.trait("flag")
+        assert flag is not None
+        assert abs(flag.effect) == pytest.approx(100, rel=0.02)
+        assert flag.p_value == 0.0
