@@ -1,8 +1,8 @@
 """The application: a release behind HTTP, without TensorFlow.
 
-`POST /predict` answers rows, `POST /explain` says why, `POST /feedback` takes the truth when it is
-known; the same model answers by the Open Inference Protocol under `/v2` and as MLflow's servers do
-under `/invocations`. An administrator changes what answers, while it answers, under `/admin`.
+`POST /predict` answers rows, `POST /explain` says why; the same model answers by the Open Inference
+Protocol under `/v2` and as MLflow's servers do under `/invocations`. An administrator changes what
+answers, while it answers, under `/admin`.
 """
 
 from __future__ import annotations
