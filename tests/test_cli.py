@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     import headrace as hr
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ["train", "evaluate", "tune", "deploy", "serve", "score", "maintain", "profile", "demo"]
+COMMANDS = [
+    "train",
+    "evaluate",
+    "tune",
+    "deploy",
+    "serve",
+    "token",
+    "score",
+    "maintain",
+    "profile",
+    "demo",
+]
 COMMANDS += ["run", "clean", "calibrate"]
 
 

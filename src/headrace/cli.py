@@ -209,14 +209,62 @@ def deploy(
 @app.command()
 def serve(
     model: Model,
+    *,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen on.")] = 8000,
+    tokens: Annotated[
+        Path | None, typer.Option(help="A file of tokens (headrace token); then one is needed.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Processes that share the port.")] = 1,
+    certificate: Annotated[Path | None, typer.Option(help="For TLS: the certificate.")] = None,
+    key: Annotated[Path | None, typer.Option(help="For TLS: its private key.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Requests a second that one caller may send.")
+    ] = None,
+    log: Annotated[bool, typer.Option(help="Write a line of JSON for each request.")] = False,
+    open_: Annotated[
+        bool, typer.Option("--open", help="Let other machines ask without tokens.")
+    ] = False,
     module: Modules = None,
 ) -> None:
     """Answer requests over HTTP; without TensorFlow, unless a step is free Python."""
+    from headrace.serving.guard import GuardSettings
+    from headrace.serving.server import ServerSettings
     from headrace.serving.server import serve as run_server
 
-    run_server(_runtime(model, module), host=host, port=port)
+    settings = ServerSettings(
+        host=host,
+        port=port,
+        workers=workers,
+        tokens=_text(tokens),
+        open=open_,
+        certificate=_text(certificate),
+        key=_text(key),
+    )
+    guard = GuardSettings(rate=rate, log=log)
+    run_server(_runtime(model, module) if module else model, settings=settings, guard=guard)
+
+
+@app.command()
+def token(
+    file: Annotated[Path, typer.Argument(help="The file of tokens; only hashes are in it.")],
+    action: Annotated[str, typer.Argument(help="add, remove or list")] = "list",
+    name: Annotated[str, typer.Argument(help="Whose token it is.")] = "",
+    role: Annotated[str, typer.Option(help="predict or admin")] = "predict",
+) -> None:
+    """Make, remove and list the tokens that a server asks for."""
+    from headrace.serving.tokens import TokenFile
+
+    tokens = TokenFile(file)
+    if action == "add":
+        typer.echo(tokens.add(name, role))
+    elif action == "remove":
+        tokens.remove(name)
+    elif action == "list":
+        for one in tokens.read().all:
+            typer.echo(f"{one.name}  {one.role}  {one.created}")
+    else:
+        raise typer.BadParameter(f"expected add, remove or list, received {action!r}")
 
 
 @app.command()
@@ -331,6 +379,10 @@ def _kinds(given: list[str] | None) -> dict[str, str]:
         if not (name and sign and kind):
             raise typer.BadParameter("write a kind as column=kind, for example zip=category")
     return {name: kind for name, _, kind in pairs}
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _runtime(model: Path, modules: list[str] | None) -> Runtime:

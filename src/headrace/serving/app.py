@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +23,14 @@ from starlette.responses import Response
 from headrace.deploy.body import Refusal, problems
 from headrace.deploy.runtime import Runtime
 from headrace.errors import DataError, HeadraceError
+from headrace.serving.admin import Admin
 from headrace.serving.asking import ARROW, LINES, Asked, BodyLimits, asked
 from headrace.serving.batching import Batcher
 from headrace.serving.guard import Guard, GuardSettings
+from headrace.serving.inference import Inference
 from headrace.serving.live import Live
 from headrace.serving.metrics import Metrics
+from headrace.serving.mlflow import Invocations
 from headrace.serving.openapi import document
 from headrace.serving.recent import Recent, prediction_id
 
@@ -288,6 +292,19 @@ def routes(service: Service) -> Iterator[tuple[str, Any, str]]:
     yield "/schema", service.schema, "GET"
     yield "/metrics", service.figures, "GET"
     yield "/openapi.json", service.openapi, "GET"
+    name = model_name(service.live)
+    for part in (Inference(service, name), Invocations(service), Admin(service)):
+        yield from part.routes()
+
+
+def model_name(live: Live) -> str:
+    """Answer what the model is called: as its registry's folder, or as its target.
+
+    Names hold letters, digits, `-`, `_` and `.`, so that they fit into an address.
+    """
+    runtime = live.lineup.champion.runtime
+    said = live.registry.path.name if live.registry else _target(runtime)
+    return re.sub(r"[^\w.-]+", "-", said, flags=re.ASCII).strip("-.") or "model"
 
 
 def profile_of(runtime: Runtime) -> Any:
@@ -397,4 +414,8 @@ _HANDLERS: dict[Any, Any] = {
 
 
 def _title(runtime: Runtime) -> str:
-    return f"headrace: {runtime.target.name if runtime.target else runtime.task}"
+    return f"headrace: {_target(runtime)}"
+
+
+def _target(runtime: Runtime) -> str:
+    return runtime.target.name if runtime.target else runtime.task

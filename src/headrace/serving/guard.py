@@ -31,7 +31,6 @@ __all__ = ["OPEN", "Caller", "Guard", "GuardSettings", "needed_role"]
 
 OPEN = frozenset(
     {
-        *("/", "/dashboard.js", "/dashboard.css"),  # the page alone: what it shows needs a token
         *("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"),
     }
 )
@@ -39,8 +38,8 @@ OPEN = frozenset(
 
 _ROUTES = frozenset(
     {
-        *("/predict", "/explain", "/feedback", "/health", "/schema", "/docs", "/openapi.json"),
-        *("/metrics", "/invocations", "/ping", "/version", "/dashboard/data", "/v2"),
+        *("/predict", "/explain", "/health", "/schema", "/openapi.json"),
+        *("/metrics", "/invocations", "/ping", "/version", "/v2"),
         *OPEN,
     }
 )
