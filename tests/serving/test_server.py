@@ -297,6 +297,85 @@ def test_half_a_request_and_a_closed_connection_do_no_harm(
     assert server.predict([wide_row(0)]).status_code == 200
 
 
+SEVERAL = """
+import sys
+from headrace.serving.server import ServerSettings, serve
+
+if __name__ == "__main__":
+    port, tokens, patience = int(sys.argv[2]), sys.argv[3] or None, float(sys.argv[4])
+    workers = int(sys.argv[5])
+    serve(sys.argv[1], settings=ServerSettings(
+        port=port, tokens=tokens, patience=patience, workers=workers))
+"""
+
+
+def start(folder: Path, *given: object) -> subprocess.Popen[str]:
+    """Start a server by a file, as worker processes need it."""
+    (folder / "several.py").write_text(SEVERAL)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.Popen(
+        [sys.executable, folder / "several.py", *map(str, given)],
+        stderr=subprocess.PIPE, text=True, env=environment,
+    )  # fmt: skip
+
+
+def test_several_processes_share_port_tokens_and_figures(
+    wide_release: Release, wide_row: Callable[[int], dict[str, Any]], tmp_path: Path
+) -> None:
+    from headrace.serving.tokens import TokenFile
+
+    secret = TokenFile(tmp_path / "tokens.json").add("ada")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = start(tmp_path, wide_release.path, port, tmp_path / "tokens.json", 5, 2)
+    try:
+        head = {"authorization": f"Bearer {secret}"}
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=head) as http:
+            for _ in range(300):
+                try:
+                    http.get("/health/ready").raise_for_status()
+                    break
+                except httpx.HTTPError:
+                    time.sleep(0.1)
+        for _ in range(20):  # a connection each, so that both processes answer
+            answer = httpx.post(
+                f"http://127.0.0.1:{port}/predict", json={"rows": [wide_row(0)]}, headers=head
+            )
+            assert answer.status_code == 200
+        assert httpx.get(f"http://127.0.0.1:{port}/schema").status_code == 401
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", headers=head).text
+        assert 'headrace_requests_total{route="/predict",status="200"} 20.0' in text
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        log = process.communicate(timeout=30)[1]
+    assert "Traceback" not in log
+
+
+def test_a_head_that_does_not_arrive_closes_the_connection(
+    wide_release: Release, tmp_path: Path
+) -> None:
+    process = start(tmp_path, wide_release.path, 0, "", 0.5, 1)
+    try:
+        assert process.stderr is not None
+        port = int(process.stderr.readline().rsplit(":", 1)[1])
+        for sent in (b"", b"POST /pre", b"GET /health HTTP/1.1\r\nHost: loc"):
+            with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+                connection.sendall(sent)
+                assert connection.recv(100) == b""
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            for _ in range(2):  # rest between two requests is no fault
+                connection.sendall(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                received = b""
+                while not received.endswith(b"}"):
+                    received += connection.recv(4000)
+                assert b"200 OK" in received
+                time.sleep(0.8)
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
 def test_neither_tensorflow_nor_a_table_library_is_in_the_server(server: Server) -> None:
     maps = Path(f"/proc/{server.process.pid}/maps")
     if not maps.exists():

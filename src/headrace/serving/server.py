@@ -19,7 +19,7 @@ from headrace.errors import SettingError
 from headrace.serving.app import create_app
 from headrace.serving.asking import BodyLimits
 from headrace.serving.guard import GuardSettings
-from headrace.serving.patience import patient_protocol
+from headrace.serving.patience import PatientProtocol
 from headrace.serving.tokens import TokenFile
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def serve(
     if chosen.workers > 1:
         _serve_by_many(path, name, threads, limits or BodyLimits(), guard, chosen)
         return
+    PatientProtocol.seconds = chosen.patience
     app = create_app(
         path,
         name=name,
@@ -147,6 +148,7 @@ def _serve_by_many(  # noqa: PLR0917 - all that a worker needs
                 "limits": _plain(limits),
                 "guard": _plain(guard),
                 "tokens": chosen.tokens,
+                "patience": chosen.patience,
             }
         )
         uvicorn.run(
@@ -159,6 +161,7 @@ def worker() -> FastAPI:
     """Answer the application of one of several worker processes."""
     given = json.loads(os.environ[_SETTINGS])
     _log_to_stderr()
+    PatientProtocol.seconds = given["patience"]
     return create_app(
         given["path"],
         name=given["name"],
@@ -179,7 +182,7 @@ def _uvicorn(chosen: ServerSettings) -> dict[str, Any]:
         "lifespan": "on",
         "timeout_graceful_shutdown": int(chosen.drain),
         "timeout_keep_alive": 30,
-        "http": patient_protocol(chosen.patience),
+        "http": PatientProtocol,
         "h11_max_incomplete_event_size": 1 << 16,
         "ssl_certfile": chosen.certificate,
         "ssl_keyfile": chosen.key,
