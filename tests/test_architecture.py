@@ -29,7 +29,7 @@ HEAVY = {
 STOREYS = (
     {"errors", "duration", "sizes", "result", "progress", "samples", "stage", "engine", "table"}
     | {"stopping", "storage"},
-    {"data"},
+    {"data", "ledger"},
     {"cache", "partitions"},
     {"plan"},
     {"preprocessing", "clustering", "metrics", "model", "conformal"},

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from headrace.evaluate.slices import find_slices as find_slices
     from headrace.evaluate.stage import Evaluate as Evaluate
     from headrace.evaluate.steadiness import stability as stability
+    from headrace.ledger.ledger import Ledger as Ledger
     from headrace.loading import load as load
     from headrace.maintain.cluster_drift import cluster_drift as cluster_drift
     from headrace.maintain.policy import Policy as Policy
@@ -138,6 +139,7 @@ _NAMES = {
     "HDBSCAN": "headrace.clustering.hdbscan",
     "DeepClusters": "headrace.clustering.deep",
     "Runtime": "headrace.deploy.runtime",
+    "Ledger": "headrace.ledger.ledger",
     "AdaptiveIntervals": "headrace.deploy.adaptive",
     "Cache": "headrace.cache.cache",
     "Conformal": "headrace.conformal.settings",

@@ -215,6 +215,9 @@ def serve(
     tokens: Annotated[
         Path | None, typer.Option(help="A file of tokens (headrace token); then one is needed.")
     ] = None,
+    ledger: Annotated[
+        Path | None, typer.Option(help="Note predictions and labels in this SQLite file.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that share the port.")] = 1,
     certificate: Annotated[Path | None, typer.Option(help="For TLS: the certificate.")] = None,
     key: Annotated[Path | None, typer.Option(help="For TLS: its private key.")] = None,
@@ -237,6 +240,7 @@ def serve(
         port=port,
         workers=workers,
         tokens=_text(tokens),
+        ledger=_text(ledger),
         open=open_,
         certificate=_text(certificate),
         key=_text(key),

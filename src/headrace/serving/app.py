@@ -1,8 +1,8 @@
 """The application: a release behind HTTP, without TensorFlow.
 
-`POST /predict` answers rows, `POST /explain` says why; the same model answers by the Open Inference
-Protocol under `/v2` and as MLflow's servers do under `/invocations`. An administrator changes what
-answers, while it answers, under `/admin`.
+`POST /predict` answers rows, `POST /explain` says why, `POST /feedback` takes the truth when it is
+known; the same model answers by the Open Inference Protocol under `/v2` and as MLflow's servers do
+under `/invocations`. An administrator changes what answers, while it answers, under `/admin`.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ from starlette.responses import Response
 from headrace.deploy.body import Refusal, problems
 from headrace.deploy.runtime import Runtime
 from headrace.errors import DataError, HeadraceError
+from headrace.ledger.items import Prediction
 from headrace.serving.admin import Admin
 from headrace.serving.asking import ARROW, LINES, Asked, BodyLimits, asked
 from headrace.serving.batching import Batcher
+from headrace.serving.feedback import labels_of, read_json
 from headrace.serving.guard import Guard, GuardSettings
 from headrace.serving.inference import Inference
 from headrace.serving.live import Live
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import AsyncIterator, Iterator
 
+    from headrace.ledger.writer import LedgerWriter
     from headrace.serving.answering import Answerer
     from headrace.serving.live import Lineup
     from headrace.serving.tokens import TokenFile, Tokens
@@ -61,6 +64,7 @@ class Service:
         live: Who answers.
         limits: What one request may hold.
         tokens: Who may ask; None where nobody needs a token.
+        ledger: Where predictions and labels are noted; None for nowhere.
         every: Seconds between two looks at the registry and the tokens.
     """
 
@@ -70,6 +74,7 @@ class Service:
         limits: BodyLimits,
         tokens: TokenFile | None = None,
         *,
+        ledger: LedgerWriter | None = None,
         every: float = 1.0,
     ) -> None:
         self.live = live
@@ -83,6 +88,7 @@ class Service:
         self.operations: dict[str, Any] = {}
         self._token_file = tokens
         self.tokens: Tokens | None = None if tokens is None else tokens.read()
+        self.ledger = ledger
         self._every = every
         self._shadowing = 0
         self._shadow_tasks: set[asyncio.Task[None]] = set()
@@ -130,10 +136,31 @@ class Service:
         request.scope["headrace.version"] = chosen.version
         self.metrics.rows.labels(chosen.version).inc(len(wanted.rows))
         self.recent.add(identity, wanted.rows, says)
+        if self.ledger is not None:
+            self._note(identity, wanted, says)
         self.recent.timed(time.perf_counter() - started, failed=False)
         if lineup.shadow is not None:
             self._compare(lineup.shadow, wanted, says)
         return says
+
+    def _note(self, identity: str, wanted: Asked, says: dict[str, Any]) -> None:
+        """Note what was answered; the writer does not keep anybody waiting."""
+        now, put = time.time(), self.ledger.put  # type: ignore[union-attr]
+        sure = says.get("probabilities")
+        for place, (row, answer) in enumerate(zip(wanted.rows, says["predictions"], strict=True)):
+            told = {"prediction": answer}
+            if sure is not None:
+                told["probabilities"] = sure[place]
+            put(Prediction(prediction_id(identity, place), now, says["version"], row, told))
+
+    async def feedback(self, request: Request) -> Response:
+        """Take what turned out to be true: `{"labels": [{"id": "…/0", "value": "yes"}]}`."""
+        if self.ledger is None:
+            raise Refusal(404, "this server keeps no ledger: headrace serve --ledger FILE")
+        taken = [self.ledger.put(one) for one in labels_of(await read_json(request, self.limits))]
+        if not all(taken):
+            raise Refusal(503, f"the ledger is behind: {sum(taken)} of {len(taken)} were taken")
+        return json_response({"taken": len(taken)})
 
     def _compare(self, shadow: Answerer, wanted: Asked, says: dict[str, Any]) -> None:
         """Let the shadow answer the same rows behind the client's back."""
@@ -190,6 +217,9 @@ class Service:
 
     async def figures(self, _: Request) -> Response:
         """Answer the figures for Prometheus."""
+        if self.ledger is not None:
+            for state in ("written", "dropped", "waiting"):
+                self.metrics.logged.labels(state).set(getattr(self.ledger, state))
         text = await run_in_threadpool(self.metrics.text)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
@@ -213,6 +243,8 @@ class Service:
                 await watcher
             if self._shadow_tasks:
                 await asyncio.wait(self._shadow_tasks, timeout=5)
+            if self.ledger is not None:
+                await run_in_threadpool(self.ledger.close)
 
     async def _watch(self) -> None:
         while True:
@@ -237,6 +269,7 @@ def create_app(
     limits: BodyLimits | None = None,
     tokens: TokenFile | None = None,
     guard: GuardSettings | None = None,
+    ledger: str | os.PathLike[str] | None = None,
     every: float = 1.0,
 ) -> FastAPI:
     """Answer the ASGI application that serves a release.
@@ -249,6 +282,7 @@ def create_app(
         limits: What one request may hold; 16 MiB and 10,000 rows by default.
         tokens: Who may ask; None where nobody needs a token.
         guard: How many requests are let through, and whose.
+        ledger: The SQLite file where predictions and labels are noted; None for nowhere.
         every: Seconds between two looks at the registry.
 
     Raises:
@@ -259,7 +293,7 @@ def create_app(
     live = Live(
         runtime, runtime.registry, name if followed and runtime.registry else None, threads=threads
     )
-    service = Service(live, limits or BodyLimits(), tokens, every=every)
+    service = Service(live, limits or BodyLimits(), tokens, ledger=_writer(ledger), every=every)
     app = FastAPI(
         title=_title(runtime),
         version=runtime.version,
@@ -282,10 +316,20 @@ def create_app(
     return app
 
 
+def _writer(ledger: str | os.PathLike[str] | None) -> LedgerWriter | None:
+    if ledger is None:
+        return None
+    from headrace.ledger.ledger import Ledger
+    from headrace.ledger.writer import LedgerWriter
+
+    return LedgerWriter(Ledger(ledger))
+
+
 def routes(service: Service) -> Iterator[tuple[str, Any, str]]:
     """Answer every path of the application, what answers it, and the method."""
     yield "/predict", service.predict, "POST"
     yield "/explain", service.explain, "POST"
+    yield "/feedback", service.feedback, "POST"
     yield "/health", service.health, "GET"
     yield "/health/live", service.live_probe, "GET"
     yield "/health/ready", service.ready_probe, "GET"

@@ -38,7 +38,7 @@ OPEN = frozenset(
 
 _ROUTES = frozenset(
     {
-        *("/predict", "/explain", "/health", "/schema", "/openapi.json"),
+        *("/predict", "/explain", "/feedback", "/health", "/schema", "/openapi.json"),
         *("/metrics", "/invocations", "/ping", "/version", "/v2"),
         *OPEN,
     }

@@ -17,6 +17,7 @@ _REFUSALS = {
     400: "The body cannot be read.",
     401: "A bearer token is needed.",
     403: "The token does not allow it.",
+    404: "There is no such thing.",
     408: "The body did not arrive in time.",
     413: "The body has too many bytes or rows.",
     415: "The body is of a form that is not known.",
@@ -28,6 +29,16 @@ _OF_ROWS = (400, 401, 408, 413, 415, 422, 429, 503)
 _LINES = "application/x-ndjson"
 _ARROW = "application/vnd.apache.arrow.stream"
 _PLAIN = {"type": "object"}
+_LABEL = {
+    "type": "object",
+    "required": ["id", "value"],
+    "properties": {
+        "id": {"type": "string", "description": "Of the prediction: `<id of the request>/<row>`."},
+        "value": {"description": "The truth; of several targets an object."},
+        "time": {"type": ["string", "number"], "description": "When it became known."},
+        "source": {"type": "string"},
+    },
+}
 
 Operation = dict[str, Any]
 
@@ -126,6 +137,16 @@ def _own(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Opera
     return {
         "POST /predict": predict,
         "POST /explain": explain,
+        "POST /feedback": operation(
+            "Take what turned out to be true",
+            body={
+                "type": "object",
+                "required": ["labels"],
+                "properties": {"labels": {"type": "array", "minItems": 1, "items": _LABEL}},
+            },
+            example={"labels": [{"id": "5f0c-1/0", "value": 1}]},
+            refusals=(400, 401, 404, 422, 503),
+        ),
         "GET /health": operation("Which release answers", refusals=(401,)),
         "GET /health/live": operation("The process is there", refusals=()),
         "GET /health/ready": operation("Requests can be sent here", refusals=(503,)),

@@ -45,6 +45,7 @@ class ServerSettings:
         open: Whether other machines may ask without tokens.
         certificate: A file for TLS, with the chain.
         key: Its private key.
+        ledger: The SQLite file where predictions and labels are noted.
         patience: Seconds that the head of a request may take to arrive.
         drain: Seconds that requests under way may take when the server stops.
     """
@@ -56,6 +57,7 @@ class ServerSettings:
     open: bool = False
     certificate: str | None = None
     key: str | None = None
+    ledger: str | None = None
     patience: float = 10.0
     drain: float = 10.0
 
@@ -120,6 +122,7 @@ def serve(
         limits=limits,
         guard=guard,
         tokens=TokenFile(chosen.tokens) if chosen.tokens else None,
+        ledger=chosen.ledger,
     )
     server = _Server(uvicorn.Config(app, **_uvicorn(chosen)))
     connections = server.server_state.connections
@@ -148,6 +151,7 @@ def _serve_by_many(  # noqa: PLR0917 - all that a worker needs
                 "limits": _plain(limits),
                 "guard": _plain(guard),
                 "tokens": chosen.tokens,
+                "ledger": chosen.ledger,
                 "patience": chosen.patience,
             }
         )
@@ -169,6 +173,7 @@ def worker() -> FastAPI:
         limits=BodyLimits(**given["limits"]),
         guard=GuardSettings(**given["guard"]),
         tokens=TokenFile(given["tokens"]) if given["tokens"] else None,
+        ledger=given["ledger"],
     )
 
 
