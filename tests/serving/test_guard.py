@@ -51,7 +51,7 @@ def test_no_route_answers_without_a_token(guarded: tuple[FastAPI, dict[str, str]
     for method, path in routes:
         status = ask(app, method, path).status_code
         assert status == (200 if path in OPEN else 401), (method, path)
-    for path in ("/nothing", "/admin", "/predict/", "//predict", "/v2/health/live/x"):
+    for path in ("/nothing", "/admin", "/predict/", "/predict%2F", "/v2/health/live/x"):
         assert ask(app, "GET", path).status_code == 401
 
 
@@ -129,3 +129,21 @@ def test_each_answer_has_a_name(wide_release: Release) -> None:
     assert own.headers["x-request-id"] == "order-7"
     odd = ask(app, "GET", "/schema", headers={"x-request-id": "a b\x7f"})
     assert odd.headers["x-request-id"] not in ("a b\x7f", "")
+
+
+def test_the_page_tells_nothing_without_a_token(
+    wide_release: Release, wide_row: Callable[[int], dict[str, Any]]
+) -> None:
+    app = create_app(wide_release.path)
+    page = ask(app, "GET", "/")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http" not in page.text
+    ask(app, "POST", "/predict", json={"rows": [wide_row(0)]})
+    says = ask(app, "GET", "/admin/dashboard").json()
+    assert sum(says["traffic"]["counts"]) == 1
+    assert says["recent"][0]["row"] == wide_row(0)
+    assert says["ledger"] is None
+    why = ask(app, "POST", "/admin/explain", json={"rows": [wide_row(0)]}).json()
+    assert why["explanations"][0]["of"] == "yes"
+    again = ask(app, "GET", "/admin/dashboard").json()
+    assert sum(again["traffic"]["counts"]) == 1  # a look back is no prediction

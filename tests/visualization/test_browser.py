@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,31 +12,17 @@ import headrace as hr
 from headrace.visualization import Answers, report
 from headrace.visualization.markup import Table
 from headrace.visualization.theme import DARK, LIGHT
+from tests.browsers import browser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, Page
 
+__all__ = ["browser"]
+
 WIDTHS = [390, 1280]
 LONG = "an_extremely_long_column_name_without_a_single_place_to_break_it_" * 2
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    from playwright.sync_api import sync_playwright
-
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None and os.environ.get("HEADRACE_NO_SKIP") == "1":
-        pytest.fail("chromium is not installed, and nothing may be skipped here")
-    if found is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -44,9 +44,10 @@ class Admin:
 
     async def state(self, _: Request) -> Response:
         """Say who answers, what is adjusted, which releases there are, and what was changed."""
-        return _json(await run_in_threadpool(self._state))
+        return _json(await run_in_threadpool(self.told))
 
-    def _state(self) -> dict[str, Any]:
+    def told(self) -> dict[str, Any]:
+        """Answer what `state` says, as plain values."""
         live = self._service.live
         releases = [] if live.registry is None else list(live.registry.versions())
         return {

@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -27,6 +28,7 @@ from headrace.ledger.items import Prediction
 from headrace.serving.admin import Admin
 from headrace.serving.asking import ARROW, LINES, Asked, BodyLimits, asked
 from headrace.serving.batching import Batcher
+from headrace.serving.dashboard import Dashboard
 from headrace.serving.feedback import labels_of, read_json
 from headrace.serving.guard import Guard, GuardSettings
 from headrace.serving.inference import Inference
@@ -89,6 +91,7 @@ class Service:
         self._token_file = tokens
         self.tokens: Tokens | None = None if tokens is None else tokens.read()
         self.ledger = ledger
+        self.labels = 0
         self._every = every
         self._shadowing = 0
         self._shadow_tasks: set[asyncio.Task[None]] = set()
@@ -110,8 +113,7 @@ class Service:
     async def explain(self, request: Request) -> Response:
         """Answer rows, and what each column adds to each answer."""
         wanted = await asked(request, self.limits)
-        wanted = Asked(wanted.rows, wanted.interval, True, wanted.probabilities)
-        return json_response(await self.answer(request, wanted))
+        return json_response(await self.answer(request, replace(wanted, explain=True)))
 
     async def answer(
         self, request: Request, wanted: Asked, answerer: Answerer | None = None
@@ -153,6 +155,21 @@ class Service:
                 told["probabilities"] = sure[place]
             put(Prediction(prediction_id(identity, place), now, says["version"], row, told))
 
+    def noted(self) -> dict[str, int] | None:
+        """Answer how much the ledger has been given; None without one."""
+        if self.ledger is None:
+            return None
+        return {
+            "written": self.ledger.written,
+            "dropped": self.ledger.dropped,
+            "waiting": self.ledger.waiting,
+            "labels": self.labels,
+        }
+
+    def under_way(self) -> float:
+        """Answer how many requests are being answered."""
+        return float(self.metrics.in_progress._value.get())  # noqa: SLF001 - there is no other way
+
     async def feedback(self, request: Request) -> Response:
         """Take what turned out to be true: `{"labels": [{"id": "…/0", "value": "yes"}]}`."""
         if self.ledger is None:
@@ -160,6 +177,7 @@ class Service:
         taken = [self.ledger.put(one) for one in labels_of(await read_json(request, self.limits))]
         if not all(taken):
             raise Refusal(503, f"the ledger is behind: {sum(taken)} of {len(taken)} were taken")
+        self.labels += len(taken)
         return json_response({"taken": len(taken)})
 
     def _compare(self, shadow: Answerer, wanted: Asked, says: dict[str, Any]) -> None:
@@ -337,7 +355,9 @@ def routes(service: Service) -> Iterator[tuple[str, Any, str]]:
     yield "/metrics", service.figures, "GET"
     yield "/openapi.json", service.openapi, "GET"
     name = model_name(service.live)
-    for part in (Inference(service, name), Invocations(service), Admin(service)):
+    admin = Admin(service)
+    page = Dashboard(service, admin, name)
+    for part in (Inference(service, name), Invocations(service), admin, page):
         yield from part.routes()
 
 

@@ -31,6 +31,7 @@ __all__ = ["OPEN", "Caller", "Guard", "GuardSettings", "needed_role"]
 
 OPEN = frozenset(
     {
+        *("/", "/dashboard.js", "/dashboard.css"),  # the page alone: what it shows needs a token
         *("/health/live", "/health/ready", "/v2/health/live", "/v2/health/ready"),
     }
 )
