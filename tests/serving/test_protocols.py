@@ -226,6 +226,16 @@ def test_columns_lines_and_arrow_are_answered_alike(
         back = reader.read_all()
     assert back.column("prediction").to_pylist() == plain["predictions"]
     assert back.column("probabilities").to_pylist() == plain["probabilities"]
+    stamped = table.set_column(
+        table.column_names.index("joined"), "joined", table["joined"].cast(pa.timestamp("us"))
+    )
+    sink = io.BytesIO()
+    with pa.ipc.new_stream(sink, stamped.schema) as writer:
+        writer.write_table(stamped)
+    again = ask(app, "POST", "/predict", content=sink.getvalue(), headers=head)
+    with pa.ipc.open_stream(again.content) as reader:
+        assert reader.read_all()["probabilities"].to_pylist() == plain["probabilities"]
+    assert app.state.service.recent.seen[-1].row["joined"] == "1999-05-01T12:30:00"
     bad = ask(app, "POST", "/predict", content=b"ARROW1", headers=head)
     assert (bad.status_code, "expected an Arrow stream" in bad.text) == (400, True)
 

@@ -35,6 +35,7 @@ from headrace.serving.inference import Inference
 from headrace.serving.live import Live
 from headrace.serving.metrics import Metrics
 from headrace.serving.mlflow import Invocations
+from headrace.serving.monitor import Monitor
 from headrace.serving.openapi import document
 from headrace.serving.recent import Recent, prediction_id
 
@@ -92,6 +93,8 @@ class Service:
         self.tokens: Tokens | None = None if tokens is None else tokens.read()
         self.ledger = ledger
         self.labels = 0
+        self.monitor = Monitor()
+        self._judged = ""
         self._every = every
         self._shadowing = 0
         self._shadow_tasks: set[asyncio.Task[None]] = set()
@@ -268,6 +271,25 @@ class Service:
         while True:
             await asyncio.sleep(self._every)
             await run_in_threadpool(self._look)
+            await run_in_threadpool(self.judge)
+
+    def judge(self) -> None:
+        """Have the monitor judge the champion's rows since it did so last."""
+        champion = self.live.lineup.champion
+        new: list[Any] = []
+        for one in reversed(list(self.recent.seen)):
+            if one.id == self._judged:
+                break
+            if one.version == champion.version:
+                new.append(one)
+        if not self.monitor.due(len(new)) or "profile.json" not in champion.runtime.release:
+            return
+        self._judged = new[0].id
+        report = self.monitor.look(champion.runtime.path, [one.row for one in reversed(new)])
+        for name, told in (report or {"columns": {}})["columns"].items():
+            self.metrics.missing.labels(name).set(told["missing"])
+            self.metrics.drift.labels(name).set(told["drift"])
+            self.metrics.alarm.labels(name).set(told["alarm"])
 
     def _look(self) -> None:
         failed = self.live.failure

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from headrace.conformal.settings import check_level
@@ -192,8 +193,16 @@ def _of_arrow(data: bytes, limits: BodyLimits) -> list[Any]:
     names = table.column_names
     if len(set(names)) < len(names):
         raise Refusal(400, "the Arrow stream has two columns of one name")
-    rows: list[Any] = table.to_pylist()
-    return rows
+    return [{name: _plain(value) for name, value in row.items()} for row in table.to_pylist()]
+
+
+def _plain(value: Any) -> Any:
+    """Answer a value of Arrow as JSON would hold it, so that it can be kept and sent on."""
+    if value is None or isinstance(value, str | bool | int):
+        return value
+    if isinstance(value, float):
+        return None if value != value else value  # noqa: PLR0124 - NaN, a missing value
+    return value.isoformat() if isinstance(value, date) else str(value)
 
 
 def _options(given: Mapping[str, str]) -> dict[str, Any]:

@@ -117,6 +117,16 @@ async function explain(one) {
   place.scrollIntoView({ block: "nearest" });
 }
 
+function columns(report) {
+  at("columns").hidden = !report;
+  if (!report) return;
+  at("drifted").textContent = `${report.rows} rows at ${time(report.time)}: ${report.sentence}`;
+  const found = Object.entries(report.columns).sort((a, b) => b[1].alarm - a[1].alarm || b[1].drift - a[1].drift);
+  at("drift").replaceChildren(...found.slice(0, 15).map(([name, one]) => element("tr", [
+    element("td", short(name)), element("td", `${(100 * one.missing).toFixed(1)} %`, "number"),
+    element("td", one.drift.toFixed(3), "number"), element("td", one.alarm ? one.words : "", "alarm")])));
+}
+
 function changes(found) {
   at("changes").replaceChildren(...found.map((one) => element("tr", [
     element("td", typeof one.time === "number" ? time(one.time) : new Date(one.time).toLocaleString()),
@@ -131,7 +141,7 @@ async function look() {
     at("title").textContent = says.title;
     document.title = says.title;
     at("state").textContent = `${says.answering.champion} answers since ${new Date(says.started * 1000).toLocaleString()}`;
-    facts(says); traffic(says.traffic.counts); shares(says.shares); who(says); recent(says.recent); changes(says.changes);
+    facts(says); traffic(says.traffic.counts); shares(says.shares); who(says); recent(says.recent); columns(says.monitor); changes(says.changes);
   } catch (error) {
     at("state").textContent = error.status ? error.message : "the server does not answer";
     if (error.status === 401 || error.status === 403) {

@@ -94,6 +94,7 @@ class Dashboard:
                 for one in last
             ],
             "ledger": service.noted(),
+            "monitor": service.monitor.report,
             **self._admin.told(),
         }
 
