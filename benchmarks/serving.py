@@ -5,9 +5,9 @@ trained, deployed and asked in several ways, in one run:
 
 - in process: `hr.Runtime.predict` of one dict, beside the bare ONNX Runtime session on arrays that
   are ready;
-- over the loopback interface, one client that keeps its connection, one row a request: `headrace
-  serve` beside two servers written by hand around the same graph, without any check of rows, limits
-  or errors: Starlette, and FastAPI with a pydantic model of the columns;
+- over the loopback interface, one client that keeps its connection, and 64 at once, one row a
+  request: `headrace serve` beside two servers written by hand around the same graph, without any
+  check of rows, limits or errors: Starlette, and FastAPI with a pydantic model of the columns;
 - `headrace score`, from JSON lines to JSON lines.
 
 Rounds alternate between the servers, so that a slow minute of the machine hits all of them.
@@ -310,6 +310,60 @@ def over_http(programs: dict[str, str], release: Path, rows: list[dict[str, Any]
             server.stop()
 
 
+def at_once(programs: dict[str, str], release: Path, rows: list[dict[str, Any]]) -> None:
+    """Ask with 64 connections at once, each with its next request as soon as it is answered."""
+    body = json.dumps({"rows": rows[:1]}).encode()
+    servers = [Server(name, program, release) for name, program in programs.items()]
+    found: dict[str, list[tuple[float, float, float]]] = {server.name: [] for server in servers}
+    for _ in range(5):
+        for server in servers:
+            found[server.name].append(_storm(server.url, body, 64, seconds=3.0))
+    print("Over HTTP: 64 clients, one row a request, median of five rounds of 3 s")
+    medians = {name: np.median(rounds, axis=0) for name, rounds in found.items()}
+    first = next(iter(medians.values()))
+    table(
+        ["", "requests/s", "p50", "p99", "requests/s / ours"],
+        [
+            [name, f"{rate:,.0f}", *micro((p50, p99)), f"{rate / first[0]:.2f}"]
+            for name, (rate, p50, p99) in medians.items()
+        ],
+    )
+    for server in servers:
+        server.stop()
+
+
+def _storm(url: str, body: bytes, count: int, *, seconds: float) -> tuple[float, float, float]:
+    """Answer requests a second, and the median and 99th percentile of how long they took."""
+    import selectors
+
+    clients = [Client(url, body) for _ in range(count)]
+    chosen, taken = selectors.DefaultSelector(), []
+    begun = {}
+    for client in clients:
+        chosen.register(client.socket, selectors.EVENT_READ, client)
+        client.socket.sendall(client.request)
+        begun[client] = time.perf_counter()
+    ends = time.perf_counter() + seconds
+    received = dict.fromkeys(clients, b"")
+    while (now := time.perf_counter()) < ends:
+        for key, _ in chosen.select(1.0):
+            client = key.data
+            received[client] += client.socket.recv(1 << 16)
+            head, _, rest = received[client].partition(b"\r\n\r\n")
+            length = re.search(rb"content-length: (\d+)", head.lower())
+            if length is None or len(rest) < int(length[1]):
+                continue
+            if b" 200 " not in head.split(b"\r\n")[0]:
+                raise SystemExit(f"the server answered {head.decode()}")
+            now = time.perf_counter()
+            taken.append(now - begun[client])
+            received[client], begun[client] = b"", now
+            client.socket.sendall(client.request)
+    for client in clients:
+        client.socket.close()
+    return len(taken) / seconds, *map(float, np.quantile(taken, [0.5, 0.99]))
+
+
 def _best(rounds: list[tuple[float, float]]) -> tuple[float, float]:
     """The best median of all rounds, and the median of their 99th percentiles."""
     return min(p50 for p50, _ in rounds), float(np.median([p99 for _, p99 in rounds]))
@@ -349,6 +403,7 @@ def main() -> None:
             rows = [row_example(opened.schema, opened.release.document("profile.json"))]
         in_process(release, rows)
         over_http(programs, release, rows, settings.requests)
+        at_once(programs, release, rows)
         by_line(release, rows)
 
 

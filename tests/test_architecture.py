@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src"
 HEAVY = {
     *("tensorflow", "keras", "tf2onnx", "onnx", "pandas", "polars", "pyarrow", "sklearn", "scipy"),
-    *("matplotlib", "optuna", "fastapi", "uvicorn", "sqlalchemy", "datasketches"),
+    *("matplotlib", "optuna", "starlette", "uvicorn", "sqlalchemy", "datasketches"),
 }
 
 # A room may import rooms of its own storey and of those below; nobody imports a room above.

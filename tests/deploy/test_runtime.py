@@ -155,6 +155,6 @@ def test_neither_tensorflow_nor_a_table_library_is_loaded(wide_release: Release)
         command, check=True, capture_output=True, text=True, env=environment
     ).stdout.split()
     heavy = {"tensorflow", "keras", "polars", "pandas", "pyarrow", "sklearn", "scipy", "onnx",
-             "tf2onnx", "fastapi", "matplotlib", "pydantic"}  # fmt: skip
+             "tf2onnx", "starlette", "matplotlib", "pydantic"}  # fmt: skip
     assert not heavy & set(loaded)
     assert {"numpy", "onnxruntime"} <= set(loaded)

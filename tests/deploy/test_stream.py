@@ -146,7 +146,7 @@ import sys
 from headrace.deploy.stream import score
 
 score(sys.argv[1], sys.stdin.buffer, sys.stdout.buffer)
-assert not {"tensorflow", "polars", "pandas", "fastapi"} & set(sys.modules)
+assert not {"tensorflow", "polars", "pandas", "starlette"} & set(sys.modules)
 """
 
 

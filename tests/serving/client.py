@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import httpx
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 __all__ = ["ask", "ask_all"]
 
 
-def ask(app: FastAPI, method: str, path: str, **given: Any) -> httpx.Response:
+def ask(app: Starlette, method: str, path: str, **given: Any) -> httpx.Response:
     """Send one request."""
     return ask_all(app, [(method, path, given)])[0]
 
 
-def ask_all(app: FastAPI, requests: list[tuple[str, str, dict[str, Any]]]) -> list[httpx.Response]:
+def ask_all(
+    app: Starlette, requests: list[tuple[str, str, dict[str, Any]]]
+) -> list[httpx.Response]:
     """Send requests, all at once."""
 
     async def send() -> list[httpx.Response]:

@@ -14,20 +14,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from headrace.deploy.release import Release
 
 
 @pytest.fixture
-def app(wide_release: Release, tmp_path: Path) -> Iterator[FastAPI]:
+def app(wide_release: Release, tmp_path: Path) -> Iterator[Starlette]:
     found = create_app(wide_release.path, ledger=tmp_path / "l.sqlite")
     yield found
     found.state.service.ledger.close()
 
 
 def test_what_was_answered_meets_what_is_true(
-    app: FastAPI, tmp_path: Path, wide_row: Callable[[int], dict[str, Any]]
+    app: Starlette, tmp_path: Path, wide_row: Callable[[int], dict[str, Any]]
 ) -> None:
     rows = [wide_row(seed) for seed in range(3)]
     says = ask(app, "POST", "/predict", json={"rows": rows}).json()
@@ -60,7 +60,7 @@ def test_what_was_answered_meets_what_is_true(
         ({"labels": [{"id": "a", "value": 1, "time": True}]}, "seconds since 1970"),
     ],
 )
-def test_what_is_no_label_is_refused_whole(app: FastAPI, body: Any, text: str) -> None:
+def test_what_is_no_label_is_refused_whole(app: Starlette, body: Any, text: str) -> None:
     answer = ask(app, "POST", "/feedback", json=body)
     assert answer.status_code == 422
     assert text in answer.json()["error"]

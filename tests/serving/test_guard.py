@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from headrace.deploy.release import Release
 
@@ -29,13 +29,13 @@ def tokens(tmp_path: Path) -> TokenFile:
 
 
 @pytest.fixture
-def guarded(wide_release: Release, tokens: TokenFile) -> tuple[FastAPI, dict[str, str]]:
+def guarded(wide_release: Release, tokens: TokenFile) -> tuple[Starlette, dict[str, str]]:
     """An application with tokens, and the header of each role."""
     heads = {role: f"Bearer {tokens.add(role, role)}" for role in ("predict", "admin")}
     return create_app(wide_release.path, tokens=tokens), heads
 
 
-def every_route(app: FastAPI) -> list[tuple[str, str]]:
+def every_route(app: Starlette) -> list[tuple[str, str]]:
     found = []
     for route in app.routes:
         assert isinstance(route, Route)
@@ -44,7 +44,7 @@ def every_route(app: FastAPI) -> list[tuple[str, str]]:
     return found
 
 
-def test_no_route_answers_without_a_token(guarded: tuple[FastAPI, dict[str, str]]) -> None:
+def test_no_route_answers_without_a_token(guarded: tuple[Starlette, dict[str, str]]) -> None:
     app, _ = guarded
     routes = every_route(app)
     assert len(routes) > 25
@@ -55,7 +55,7 @@ def test_no_route_answers_without_a_token(guarded: tuple[FastAPI, dict[str, str]
         assert ask(app, "GET", path).status_code == 401
 
 
-def test_a_wrong_token_is_refused(guarded: tuple[FastAPI, dict[str, str]]) -> None:
+def test_a_wrong_token_is_refused(guarded: tuple[Starlette, dict[str, str]]) -> None:
     app, heads = guarded
     right = heads["predict"]
     for head in ("Bearer x", "Bearer ", "Basic abc", right[:-1], right + "x", right.split()[1]):
@@ -65,7 +65,7 @@ def test_a_wrong_token_is_refused(guarded: tuple[FastAPI, dict[str, str]]) -> No
     assert ask(app, "GET", "/schema", headers={"authorization": right}).status_code == 200
 
 
-def test_who_may_predict_may_not_change_things(guarded: tuple[FastAPI, dict[str, str]]) -> None:
+def test_who_may_predict_may_not_change_things(guarded: tuple[Starlette, dict[str, str]]) -> None:
     app, heads = guarded
     for method, path in every_route(app):
         if needed_role(path) == "admin":
@@ -97,7 +97,7 @@ def test_another_address_needs_tokens() -> None:
 
 
 def test_a_token_that_was_removed_is_refused_soon(
-    guarded: tuple[FastAPI, dict[str, str]], tokens: TokenFile
+    guarded: tuple[Starlette, dict[str, str]], tokens: TokenFile
 ) -> None:
     app, heads = guarded
     tokens.remove("predict")

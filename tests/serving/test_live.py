@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def versions(registry: Registry) -> list[str]:
 
 
 @pytest.fixture
-def app(registry: Registry) -> FastAPI:
+def app(registry: Registry) -> Starlette:
     return create_app(registry.path)
 
 
@@ -46,12 +46,12 @@ def body(wide_row: Callable[[int], dict[str, Any]]) -> dict[str, Any]:
     return {"rows": [wide_row(seed) for seed in range(3)]}
 
 
-def change(app: FastAPI, why: str = "a test", **changes: Any) -> Any:
+def change(app: Starlette, why: str = "a test", **changes: Any) -> Any:
     return ask(app, "POST", "/admin/adjust", json={"changes": changes, "why": why})
 
 
 def test_a_promoted_release_answers_without_a_restart(
-    app: FastAPI, registry: Registry, versions: list[str], body: dict[str, Any]
+    app: Starlette, registry: Registry, versions: list[str], body: dict[str, Any]
 ) -> None:
     assert ask(app, "POST", "/predict", json=body).json()["version"] == versions[0]
     registry.promote(versions[1], "better")
@@ -61,7 +61,7 @@ def test_a_promoted_release_answers_without_a_restart(
 
 
 def test_an_administrator_promotes_and_rolls_back(
-    app: FastAPI, registry: Registry, versions: list[str], body: dict[str, Any]
+    app: Starlette, registry: Registry, versions: list[str], body: dict[str, Any]
 ) -> None:
     answer = ask(app, "POST", "/admin/promote", json={"version": versions[2], "why": "by hand"})
     assert answer.json() == {"champion": versions[2]}
@@ -77,7 +77,7 @@ def test_an_administrator_promotes_and_rolls_back(
 
 
 def test_a_canary_answers_its_share(
-    app: FastAPI, versions: list[str], body: dict[str, Any]
+    app: Starlette, versions: list[str], body: dict[str, Any]
 ) -> None:
     assert change(app, canary=versions[1], share=0.3).status_code == 200
     answers = ask_all(app, [("POST", "/predict", {"json": body})] * 300)
@@ -89,7 +89,7 @@ def test_a_canary_answers_its_share(
 
 
 def test_a_shadow_is_compared_and_never_answers(
-    app: FastAPI, versions: list[str], body: dict[str, Any]
+    app: Starlette, versions: list[str], body: dict[str, Any]
 ) -> None:
     assert change(app, shadow=versions[1]).status_code == 200
 
@@ -100,7 +100,7 @@ def test_a_shadow_is_compared_and_never_answers(
     assert "headrace_shadow_differs_total 0.0" in text
 
 
-def test_thresholds_and_probabilities_are_moved(app: FastAPI, body: dict[str, Any]) -> None:
+def test_thresholds_and_probabilities_are_moved(app: Starlette, body: dict[str, Any]) -> None:
     plain = ask(app, "POST", "/predict", json=body).json()
     assert "adjusted" not in plain
     change(app, threshold=0.0)
@@ -114,7 +114,7 @@ def test_thresholds_and_probabilities_are_moved(app: FastAPI, body: dict[str, An
         assert sum(after) == pytest.approx(1)
 
 
-def test_a_switched_off_model_answers_the_fallback(app: FastAPI, body: dict[str, Any]) -> None:
+def test_a_switched_off_model_answers_the_fallback(app: Starlette, body: dict[str, Any]) -> None:
     change(app, killed=True)
     answer = ask(app, "POST", "/predict", json=body)
     assert answer.status_code == 503
@@ -127,7 +127,7 @@ def test_a_switched_off_model_answers_the_fallback(app: FastAPI, body: dict[str,
     assert "fallback" not in ask(app, "POST", "/predict", json=body).json()
 
 
-def test_changes_are_kept_and_told(app: FastAPI, registry: Registry, versions: list[str]) -> None:
+def test_changes_are_kept_and_told(app: Starlette, registry: Registry, versions: list[str]) -> None:
     change(app, why="fewer missed cases", threshold=0.4)
     state = ask(app, "GET", "/admin/state").json()
     assert state["adjustments"]["threshold"] == 0.4
@@ -155,7 +155,7 @@ def test_changes_are_kept_and_told(app: FastAPI, registry: Registry, versions: l
     ],
 )
 def test_what_cannot_be_changes_nothing(
-    app: FastAPI, registry: Registry, changes: dict[str, Any], text: str
+    app: Starlette, registry: Registry, changes: dict[str, Any], text: str
 ) -> None:
     answer = change(app, **changes)
     assert answer.status_code in (409, 422)
@@ -164,7 +164,7 @@ def test_what_cannot_be_changes_nothing(
     assert app.state.service.live.lineup.adjustments == Adjustments()
 
 
-def test_a_change_needs_a_reason_and_json(app: FastAPI) -> None:
+def test_a_change_needs_a_reason_and_json(app: Starlette) -> None:
     answer = ask(app, "POST", "/admin/rollback", json={"why": " "})
     assert (answer.status_code, "say why" in answer.json()["error"]) == (422, True)
     form = ask(app, "POST", "/admin/rollback", content=b'{"why": "x"}')
@@ -172,7 +172,7 @@ def test_a_change_needs_a_reason_and_json(app: FastAPI) -> None:
 
 
 def test_a_damaged_release_does_not_take_the_place_of_a_good_one(
-    app: FastAPI, registry: Registry, versions: list[str], body: dict[str, Any]
+    app: Starlette, registry: Registry, versions: list[str], body: dict[str, Any]
 ) -> None:
     registry.promote(versions[1], "better")
     graph = registry.path / "releases" / versions[1] / "model.onnx"
@@ -184,7 +184,7 @@ def test_a_damaged_release_does_not_take_the_place_of_a_good_one(
 
 
 def test_no_answer_mixes_two_releases(
-    app: FastAPI, registry: Registry, versions: list[str], body: dict[str, Any]
+    app: Starlette, registry: Registry, versions: list[str], body: dict[str, Any]
 ) -> None:
     stop = threading.Event()
 

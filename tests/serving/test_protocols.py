@@ -18,13 +18,13 @@ from tests.serving.client import ask, ask_all
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
     from headrace.deploy.release import Release
 
 
 @pytest.fixture
-def app(wide_release: Release) -> FastAPI:
+def app(wide_release: Release) -> Starlette:
     return create_app(wide_release.path)
 
 
@@ -54,7 +54,7 @@ def tensors(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 # -- Open Inference Protocol ----------------------------------------------------------------------
 
 
-def test_the_server_and_its_model_are_told(app: FastAPI, wide_release: Release) -> None:
+def test_the_server_and_its_model_are_told(app: Starlette, wide_release: Release) -> None:
     for path in ("/v2", "/v2/"):
         says = ask(app, "GET", path).json()
         assert set(says) == {"name", "version", "extensions"}
@@ -75,7 +75,7 @@ def test_the_server_and_its_model_are_told(app: FastAPI, wide_release: Release) 
 
 
 def test_tensors_in_json_are_answered(
-    app: FastAPI, rows: list[dict[str, Any]], expected: list[list[float]], wide_release: Release
+    app: Starlette, rows: list[dict[str, Any]], expected: list[list[float]], wide_release: Release
 ) -> None:
     body = {"id": "42", "inputs": tensors(rows)}
     says = ask(app, "POST", "/v2/models/bought/infer", json=body).json()
@@ -96,7 +96,7 @@ def test_tensors_in_json_are_answered(
 
 
 def test_binary_tensors_go_both_ways(
-    app: FastAPI, rows: list[dict[str, Any]], expected: list[list[float]]
+    app: Starlette, rows: list[dict[str, Any]], expected: list[list[float]]
 ) -> None:
     inputs, parts = [], []
     for tensor in tensors(rows):
@@ -142,7 +142,7 @@ def test_binary_tensors_go_both_ways(
     ],
 )  # fmt: skip
 def test_odd_tensors_are_the_clients_fault(
-    app: FastAPI, rows: list[dict[str, Any]], change: dict[str, Any], text: str
+    app: Starlette, rows: list[dict[str, Any]], change: dict[str, Any], text: str
 ) -> None:
     body = {"inputs": tensors(rows)} | change
     answer = ask(app, "POST", "/v2/models/bought/infer", json=body)
@@ -154,7 +154,7 @@ def test_odd_tensors_are_the_clients_fault(
 # -- MLflow ---------------------------------------------------------------------------------------
 
 
-def test_the_forms_of_mlflow_are_answered_alike(app: FastAPI, rows: list[dict[str, Any]]) -> None:
+def test_the_forms_of_mlflow_are_answered_alike(app: Starlette, rows: list[dict[str, Any]]) -> None:
     labels = ask(app, "POST", "/predict", json={"rows": rows}).json()["predictions"]
     names = list(rows[0])
     lists = [list(row.values()) for row in rows]
@@ -189,7 +189,7 @@ def test_the_forms_of_mlflow_are_answered_alike(app: FastAPI, rows: list[dict[st
     ],
 )
 def test_odd_invocations_are_refused(
-    app: FastAPI, given: dict[str, Any], status: int, text: str
+    app: Starlette, given: dict[str, Any], status: int, text: str
 ) -> None:
     answer = ask(app, "POST", "/invocations", **given)
     assert answer.status_code == status
@@ -201,7 +201,7 @@ def test_odd_invocations_are_refused(
 
 
 def test_columns_lines_and_arrow_are_answered_alike(
-    app: FastAPI, rows: list[dict[str, Any]]
+    app: Starlette, rows: list[dict[str, Any]]
 ) -> None:
     plain = ask(app, "POST", "/predict", json={"rows": rows}).json()
     columns = {name: [row[name] for row in rows] for name in rows[0]}
@@ -240,7 +240,7 @@ def test_columns_lines_and_arrow_are_answered_alike(
     assert (bad.status_code, "expected an Arrow stream" in bad.text) == (400, True)
 
 
-def test_options_say_what_is_wanted(app: FastAPI, rows: list[dict[str, Any]]) -> None:
+def test_options_say_what_is_wanted(app: Starlette, rows: list[dict[str, Any]]) -> None:
     says = ask(app, "POST", "/predict", json={"rows": rows, "probabilities": False}).json()
     assert "probabilities" not in says
     for body, text in (
@@ -257,7 +257,7 @@ def test_options_say_what_is_wanted(app: FastAPI, rows: list[dict[str, Any]]) ->
 
 
 def test_requests_of_one_moment_are_answered_together_and_apart(
-    app: FastAPI, rows: list[dict[str, Any]], expected: list[list[float]]
+    app: Starlette, rows: list[dict[str, Any]], expected: list[list[float]]
 ) -> None:
     bad = rows[0] | {"number 0": "many"}
     bodies = [{"rows": [row]} for row in rows] + [{"rows": [bad]}] + [{"rows": rows}]
@@ -274,7 +274,7 @@ def test_requests_of_one_moment_are_answered_together_and_apart(
 
 
 def test_contributions_add_up_to_the_answer(
-    app: FastAPI, rows: list[dict[str, Any]], expected: list[list[float]]
+    app: Starlette, rows: list[dict[str, Any]], expected: list[list[float]]
 ) -> None:
     says = ask(app, "POST", "/explain", json={"rows": rows}).json()
     for found, wanted in zip(says["explanations"], expected, strict=True):

@@ -15,11 +15,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from fastapi import FastAPI, HTTPException
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Route
 
 from headrace.deploy.body import Refusal, problems
 from headrace.deploy.runtime import Runtime
@@ -252,7 +254,7 @@ class Service:
     # -- the background ---------------------------------------------------------------------------
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Watch the registry and the tokens as long as the server runs."""
         watcher = asyncio.create_task(self._watch())
         try:
@@ -311,7 +313,7 @@ def create_app(
     guard: GuardSettings | None = None,
     ledger: str | os.PathLike[str] | None = None,
     every: float = 1.0,
-) -> FastAPI:
+) -> Starlette:
     """Answer the ASGI application that serves a release.
 
     Args:
@@ -334,25 +336,19 @@ def create_app(
         runtime, runtime.registry, name if followed and runtime.registry else None, threads=threads
     )
     service = Service(live, limits or BodyLimits(), tokens, ledger=_writer(ledger), every=every)
-    app = FastAPI(
-        title=_title(runtime),
-        version=runtime.version,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        lifespan=service.lifespan,
-    )
-    app.state.service = service
-    for path_, act, method in routes(service):
-        app.add_route(path_, act, methods=[method])
-    for kind, answer in _HANDLERS.items():
-        app.exception_handler(kind)(answer)
-    app.add_middleware(
+    gate = Middleware(
         Guard,
         tokens=lambda: service.tokens,
         metrics=service.metrics,
         settings=guard or GuardSettings(),
     )
+    app = Starlette(
+        routes=[Route(path, act, methods=[method]) for path, act, method in routes(service)],
+        middleware=[gate],
+        exception_handlers=_HANDLERS,
+        lifespan=service.lifespan,
+    )
+    app.state.service = service
     return app
 
 
@@ -474,7 +470,7 @@ async def _bad_rows(_: Request, error: Exception) -> Response:
 
 
 async def _http_error(_: Request, error: Exception) -> Response:
-    if not isinstance(error, StarletteHTTPException | HTTPException):
+    if not isinstance(error, HTTPException):
         return json_response({"error": "the request failed"}, 500)
     return json_response({"error": str(error.detail)}, error.status_code, error.headers)
 
@@ -493,14 +489,10 @@ async def _failed(_: Request, error: Exception) -> Response:
 _HANDLERS: dict[Any, Any] = {
     Refusal: _refused,
     DataError: _bad_rows,
-    StarletteHTTPException: _http_error,
+    HTTPException: _http_error,
     ClientDisconnect: _gone,
     Exception: _failed,
 }
-
-
-def _title(runtime: Runtime) -> str:
-    return f"headrace: {_target(runtime)}"
 
 
 def _target(runtime: Runtime) -> str:

@@ -25,7 +25,7 @@ from headrace.serving.tokens import TokenFile
 if TYPE_CHECKING:
     import socket
 
-    from fastapi import FastAPI
+    from starlette.applications import Starlette
 
 __all__ = ["ServerSettings", "serve"]
 
@@ -161,7 +161,7 @@ def _serve_by_many(  # noqa: PLR0917 - all that a worker needs
         )  # fmt: skip
 
 
-def worker() -> FastAPI:
+def worker() -> Starlette:
     """Answer the application of one of several worker processes."""
     given = json.loads(os.environ[_SETTINGS])
     _log_to_stderr()
@@ -217,6 +217,7 @@ class _Server(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             shown = f"[{host}]" if ":" in host else host
             app: Any = self.config.app
+            version = app.state.service.live.lineup.champion.version
             scheme = "https" if self.config.is_ssl else "http"
-            sys.stderr.write(f"headrace serves {app.version} on {scheme}://{shown}:{port}\n")
+            sys.stderr.write(f"headrace serves {version} on {scheme}://{shown}:{port}\n")
             sys.stderr.flush()
