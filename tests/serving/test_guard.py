@@ -116,6 +116,7 @@ def test_too_many_requests_are_told_when_to_come_back(
     refused = [one for one in answers if one.status_code == 429]
     assert refused
     assert int(refused[0].headers["retry-after"]) >= 1
+    assert app.state.service.metrics.refused.labels("rate")._value.get() == len(refused)
     busy = create_app(wide_release.path, guard=GuardSettings(requests=2))
     many = ask_all(busy, [("POST", "/predict", {"json": body})] * 6)
     assert {one.status_code for one in many} == {200, 429}

@@ -40,6 +40,7 @@ from headrace.serving.mlflow import Invocations
 from headrace.serving.monitor import Monitor
 from headrace.serving.openapi import document
 from headrace.serving.recent import Recent, prediction_id
+from headrace.serving.schemas import profile_of
 
 if TYPE_CHECKING:
     import os
@@ -145,7 +146,7 @@ class Service:
         self.recent.add(identity, wanted.rows, says)
         if self.ledger is not None:
             self._note(identity, wanted, says)
-        self.recent.timed(time.perf_counter() - started, failed=False)
+        self.recent.timed(time.perf_counter() - started)
         if lineup.shadow is not None:
             self._compare(lineup.shadow, wanted, says)
         return says
@@ -387,12 +388,6 @@ def model_name(live: Live) -> str:
     runtime = live.lineup.champion.runtime
     said = live.registry.path.name if live.registry else _target(runtime)
     return re.sub(r"[^\w.-]+", "-", said, flags=re.ASCII).strip("-.") or "model"
-
-
-def profile_of(runtime: Runtime) -> Any:
-    """Answer what the release knows of the rows of its training; None where it has no profile."""
-    release = runtime.release
-    return release.document("profile.json") if "profile.json" in release else None
 
 
 def json_response(content: Any, status: int = 200, headers: Any = None) -> Response:

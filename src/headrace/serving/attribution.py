@@ -17,7 +17,7 @@ import numpy as np
 from headrace.data.rows import Blocks
 from headrace.deploy.body import Refusal
 from headrace.model.targets import Targets
-from headrace.serving.schemas import row_example
+from headrace.serving.schemas import ordinary_row
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -182,9 +182,7 @@ class Explainer:
     def _ordinary(self) -> Blocks:
         """Answer an ordinary row: middle numbers, most frequent values."""
         if self._base is None:
-            release = self.runtime.release
-            profile = release.document("profile.json") if "profile.json" in release else None
-            self._base = self.runtime.door([row_example(self.runtime.schema, profile)])
+            self._base = self.runtime.door([ordinary_row(self.runtime)])
         return self._base
 
     def _name(self, column: int) -> str:

@@ -147,7 +147,9 @@ class Guard:
             if refusal is None:
                 await self._app(scope, receive, answer)
             else:
-                await _refuse(answer, *refusal)
+                code, text, told, reason = refusal
+                self._metrics.refused.labels(reason).inc()
+                await _refuse(answer, code, text, told)
         finally:
             self.under_way -= 1
             self._metrics.in_progress.dec()
@@ -255,10 +257,9 @@ def _route(path: str) -> str:
     return "other"
 
 
-async def _refuse(send: Any, status: int, text: str, headers: dict[str, str], reason: str) -> None:
+async def _refuse(send: Any, status: int, text: str, headers: dict[str, str]) -> None:
     body = msgspec.json.encode({"error": text})
     told = {"content-type": "application/json", "content-length": str(len(body)), **headers}
     pairs = [(name.encode(), value.encode()) for name, value in told.items()]
-    del reason
     await send({"type": "http.response.start", "status": status, "headers": pairs})
     await send({"type": "http.response.body", "body": body})

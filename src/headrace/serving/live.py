@@ -24,7 +24,7 @@ from headrace.serving.adjustments import (
     write_adjustments,
 )
 from headrace.serving.answering import Answerer
-from headrace.serving.schemas import row_example
+from headrace.serving.schemas import ordinary_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -204,9 +204,7 @@ class Live:
             if self.registry is None:
                 raise SettingError("this server answers one release; a registry has others")
             runtime = Runtime(self.registry.path, name=version, threads=self._threads)
-            release = runtime.release
-            profile = release.document("profile.json") if "profile.json" in release else None
-            runtime.predict([row_example(runtime.schema, profile)])
+            runtime.predict([ordinary_row(runtime)])
             self._open[version] = runtime
         return self._open[version]
 

@@ -47,7 +47,7 @@ class Recent:
 
     def __init__(self, rows: int = 2_000) -> None:
         self.seen: deque[Seen] = deque(maxlen=rows)
-        self._durations: deque[tuple[float, float, bool]] = deque(maxlen=20_000)
+        self._durations: deque[tuple[float, float]] = deque(maxlen=20_000)
 
     def add(self, identity: str, rows: Sequence[Any], says: dict[str, Any]) -> None:
         """Keep rows and what was answered."""
@@ -58,25 +58,23 @@ class Recent:
             name = prediction_id(identity, place)
             self.seen.append(Seen(name, now, version, row, prediction, probability))
 
-    def timed(self, seconds: float, *, failed: bool) -> None:
+    def timed(self, seconds: float) -> None:
         """Keep how long a request took."""
-        self._durations.append((time.time(), seconds, failed))
+        self._durations.append((time.time(), seconds))
 
     def traffic(self) -> dict[str, Any]:
-        """Answer requests by second over the last minutes, errors, and quantiles of the time."""
+        """Answer requests by second over the last minutes, and quantiles of the time."""
         now = int(time.time())
-        counts, errors = np.zeros(_SECONDS, int), np.zeros(_SECONDS, int)
+        counts = np.zeros(_SECONDS, int)
         taken = []
-        for when, seconds, failed in list(self._durations):
+        for when, seconds in list(self._durations):
             age = now - int(when)
             if 0 <= age < _SECONDS:
                 counts[_SECONDS - 1 - age] += 1
-                errors[_SECONDS - 1 - age] += failed
                 taken.append(seconds)
         quantiles = np.quantile(taken, [0.5, 0.9, 0.99]).tolist() if taken else [None] * 3
         return {
             "counts": counts.tolist(),
-            "errors": errors.tolist(),
             "seconds": dict(zip(("p50", "p90", "p99"), quantiles, strict=True)),
         }
 

@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from headrace.data.schema import Column, Schema
     from headrace.deploy.runtime import Runtime
 
-__all__ = ["ERROR", "answer_schema", "request_schema", "row_example", "row_schema"]
+__all__ = [
+    "ERROR",
+    "answer_schema",
+    "ordinary_row",
+    "profile_of",
+    "request_schema",
+    "row_example",
+    "row_schema",
+]
 
 _TYPES = {"boolean": "boolean", "number": "number"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,6 +52,17 @@ def row_example(schema: Schema, profile: Mapping[str, Any] | None = None) -> dic
     """Answer an ordinary row: middle numbers, most frequent values."""
     seen = _by_name(profile)
     return {column.name: _example(column, seen.get(column.name, {})) for column in schema.columns}
+
+
+def profile_of(runtime: Runtime) -> Any:
+    """Answer what the release knows of the rows of its training; None where it has no profile."""
+    release = runtime.release
+    return release.document("profile.json") if "profile.json" in release else None
+
+
+def ordinary_row(runtime: Runtime) -> dict[str, Any]:
+    """Answer an ordinary row of a release, see `row_example`."""
+    return row_example(runtime.schema, profile_of(runtime))
 
 
 def request_schema(runtime: Runtime, profile: Mapping[str, Any] | None) -> dict[str, Any]:
